@@ -1,0 +1,5 @@
+//! From files to a [`model::Config`]: source → lex → expand → parse → lower.
+
+pub mod diagnostic;
+pub mod model;
+pub mod source;

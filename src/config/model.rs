@@ -1,0 +1,210 @@
+//! What a file means: `keepalived.conf` and `vipd.toml` meet here, and nothing after it knows
+//! which was read.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::types::{InterfaceName, Secret, VirtualAddress};
+use crate::vrrp::election::Weight;
+use crate::vrrp::instance::InstanceConfig;
+
+/// A whole configuration. Everything in it can run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `global_defs`.
+    pub globals: Globals,
+    /// `vrrp_script` blocks in file order; names are unique.
+    pub scripts: Vec<TrackScript>,
+    /// `vrrp_instance` blocks in file order; names are unique.
+    pub instances: Vec<Instance>,
+}
+
+/// What holds for the whole daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// Name of this node in mails; the host name when `None`. keepalived: `router_id`.
+    pub router_id: Option<String>,
+    /// Who runs scripts that name nobody. keepalived: `script_user`.
+    pub script_user: Option<ScriptUser>,
+    /// Refuse scripts that somebody but root could change. keepalived: `enable_script_security`.
+    pub script_security: bool,
+}
+
+/// User and group of a script, as written. keepalived: `USER [GROUP]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScriptUser {
+    /// User name or number.
+    pub user: String,
+    /// Group name or number; the user's own when `None`.
+    pub group: Option<String>,
+}
+
+/// A program with its arguments, started without a shell.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Command {
+    /// Program, then arguments; never empty.
+    pub argv: Vec<String>,
+    /// Who runs it; `Globals::script_user` when `None`.
+    pub user: Option<ScriptUser>,
+}
+
+/// A script that decides whether a service is well. keepalived: `vrrp_script`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackScript {
+    /// Name of the block.
+    pub name: String,
+    /// What to run; exit status 0 is success.
+    pub command: Command,
+    /// Gap between runs; default 1 s.
+    pub interval: Duration,
+    /// A run that takes longer counts as failed and is killed; default `interval`.
+    pub timeout: Duration,
+    /// Default weight where it is tracked.
+    pub weight: Weight,
+    /// Successes in a row needed to come up, at least 1.
+    pub rise: u32,
+    /// Failures in a row needed to go down, at least 1.
+    pub fall: u32,
+    /// Down until `rise` successes. keepalived: `init_fail`.
+    pub init_fail: bool,
+}
+
+/// A `vrrp_script` by name, with the weight it has here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrackedScript {
+    /// Name of the script; it exists in [`Config::scripts`].
+    pub script: String,
+    /// What its state does to this instance.
+    pub weight: Weight,
+}
+
+/// An interface whose link state counts. keepalived: `track_interface`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrackedInterface {
+    /// The interface.
+    pub interface: InterfaceName,
+    /// What its state does to this instance.
+    pub weight: Weight,
+}
+
+/// Authentication of VRRPv2 adverts. keepalived: `authentication`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Type 0.
+    #[default]
+    None,
+    /// Type 1: 8 bytes in clear text, padded with zeros. keepalived: `auth_type PASS`.
+    Password(Secret),
+}
+
+/// Where adverts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// To the family's VRRP group, or another one.
+    Multicast {
+        /// 224.0.0.18 or ff02::12 unless `mcast_dst_ip` or `vrrp_mcast_group4` says otherwise.
+        group: IpAddr,
+        /// Source; the interface's primary address when `None`. keepalived: `mcast_src_ip`.
+        source: Option<IpAddr>,
+    },
+    /// To each peer in turn.
+    Unicast {
+        /// Source; the interface's primary address when `None`. keepalived: `unicast_src_ip`.
+        source: Option<IpAddr>,
+        /// The peers, at least one. keepalived: `unicast_peer`.
+        peers: Vec<IpAddr>,
+        /// TTL sent, 0–255. keepalived: `unicast_ttl`, 255.
+        ttl: u8,
+    },
+}
+
+impl Transport {
+    /// The configured source address, if any.
+    #[must_use]
+    pub const fn source(&self) -> Option<IpAddr> {
+        match self {
+            Self::Multicast { source, .. } | Self::Unicast { source, .. } => *source,
+        }
+    }
+}
+
+/// Programs to run on a change of state. keepalived: `notify`, `notify_master` …
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// At every change, with `INSTANCE NAME STATE PRIORITY` appended. keepalived: `notify`.
+    pub any: Option<Command>,
+    /// On becoming Active. keepalived: `notify_master`.
+    pub active: Option<Command>,
+    /// On becoming Backup. keepalived: `notify_backup`.
+    pub backup: Option<Command>,
+    /// On a fault. keepalived: `notify_fault`.
+    pub fault: Option<Command>,
+    /// When the daemon stops. keepalived: `notify_stop`.
+    pub stop: Option<Command>,
+}
+
+/// One virtual router with all that belongs to it. keepalived: `vrrp_instance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Name of the block.
+    pub name: String,
+    /// Interface of the adverts, and of the addresses that name none.
+    pub interface: InterfaceName,
+    /// What the protocol needs.
+    pub protocol: InstanceConfig,
+    /// VRRPv2 authentication.
+    pub authentication: Authentication,
+    /// Where adverts go.
+    pub transport: Transport,
+    /// Addresses carried in adverts. keepalived: `virtual_ipaddress`.
+    pub addresses: Vec<VirtualAddress>,
+    /// Addresses moved but not advertised. keepalived: `virtual_ipaddress_excluded`.
+    pub excluded: Vec<VirtualAddress>,
+    /// VRRPv3 over IPv4 sends RFC 9568's checksum, without the pseudo-header.
+    /// keepalived: `v3_checksum_as_v2`, false.
+    pub checksum_without_pseudo_header: bool,
+    /// The state of the own interface does not count. keepalived: `dont_track_primary`.
+    pub ignore_own_interface: bool,
+    /// keepalived: `track_script`.
+    pub track_scripts: Vec<TrackedScript>,
+    /// keepalived: `track_interface`.
+    pub track_interfaces: Vec<TrackedInterface>,
+    /// Programs to run on a change of state.
+    pub notify: Notify,
+}
+
+/// What makes two instances of an old and a new configuration the same one.
+///
+/// Interface, family, VRID and peer addressing; the name does not count, so renaming moves no
+/// address. keepalived-behaviour.md §10.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    interface: InterfaceName,
+    family: crate::types::Family,
+    vrid: crate::types::Vrid,
+    source: Option<IpAddr>,
+    group: Option<IpAddr>,
+}
+
+impl Instance {
+    /// What makes it the same instance across a reload.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let (source, group) = match &self.transport {
+            Transport::Multicast { group, .. } => (None, Some(*group)),
+            Transport::Unicast { source, .. } => (*source, None),
+        };
+        Identity {
+            interface: self.interface.clone(),
+            family: self.protocol.family,
+            vrid: self.protocol.vrid,
+            source,
+            group,
+        }
+    }
+
+    /// Every address that moves, advertised ones first.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
+    }
+}
