@@ -8,3 +8,4 @@
 pub mod config;
 pub mod types;
 pub mod vrrp;
+pub mod wire;
