@@ -24,7 +24,10 @@ pub fn gratuitous(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
         ethernet.set_source(mac);
         ethernet.set_ethertype(EtherTypes::Arp);
     }
-    if let Some(mut arp) = frame.get_mut(ETHERNET_LEN..).and_then(MutableArpPacket::new) {
+    if let Some(mut arp) = frame
+        .get_mut(ETHERNET_LEN..)
+        .and_then(MutableArpPacket::new)
+    {
         arp.set_hardware_type(ArpHardwareTypes::Ethernet);
         arp.set_protocol_type(EtherTypes::Ipv4);
         arp.set_hw_addr_len(6);

@@ -59,7 +59,13 @@ pub fn parse_v4(bytes: &[u8]) -> Result<Packet<'_>, Rejected> {
 ///
 /// The checksum is left to the kernel, which works it out for every raw socket.
 #[must_use]
-pub fn emit_v4(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, id: u16, message: &[u8]) -> Vec<u8> {
+pub fn emit_v4(
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    id: u16,
+    message: &[u8],
+) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_LEN];
     bytes.extend_from_slice(message);
     let total = u16::try_from(bytes.len()).unwrap_or(u16::MAX);

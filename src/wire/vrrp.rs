@@ -35,7 +35,9 @@ impl Authentication {
     fn data(&self) -> [u8; AUTHENTICATION_LEN] {
         let mut data = [0; AUTHENTICATION_LEN];
         if let Self::Password(secret) = self {
-            data.iter_mut().zip(secret.expose()).for_each(|(to, from)| *to = *from);
+            data.iter_mut()
+                .zip(secret.expose())
+                .for_each(|(to, from)| *to = *from);
         }
         data
     }
@@ -213,7 +215,11 @@ pub fn receive(packet: &Packet<'_>, demands: &Demands<'_>) -> Result<Received, R
         priority: Priority::new(fixed[2]),
         interval: interval.ok_or(Rejected::Interval)?,
     };
-    Ok(Received { advert, addresses: addresses(message, count), checksum })
+    Ok(Received {
+        advert,
+        addresses: addresses(message, count),
+        checksum,
+    })
 }
 
 fn fixed_part(message: &[u8]) -> Result<&[u8; FIXED_LEN], Rejected> {
@@ -223,7 +229,11 @@ fn fixed_part(message: &[u8]) -> Result<&[u8; FIXED_LEN], Rejected> {
 fn addresses(message: &[u8], count: usize) -> Vec<IpAddr> {
     let list = message.get(FIXED_LEN..).unwrap_or_default();
     let (chunks, _) = list.as_chunks::<ADDRESS_LEN>();
-    chunks.iter().take(count).map(|octets| Ipv4Addr::from(*octets).into()).collect()
+    chunks
+        .iter()
+        .take(count)
+        .map(|octets| Ipv4Addr::from(*octets).into())
+        .collect()
 }
 
 fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), Rejected> {
@@ -243,7 +253,9 @@ fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), R
 /// The form in which the checksum is right, if it is right at all.
 fn checksum_form(packet: &Packet<'_>, version: Version) -> Option<ChecksumForm> {
     let message = packet.payload;
-    let stated = message.get(6..8).map(|b| u16::from_be_bytes([b[0], b[1]]))?;
+    let stated = message
+        .get(6..8)
+        .map(|b| u16::from_be_bytes([b[0], b[1]]))?;
     if stated == util::checksum(message, CHECKSUM_WORD) {
         return Some(ChecksumForm::Message);
     }
@@ -256,7 +268,14 @@ fn with_pseudo_header(message: &[u8], source: IpAddr, destination: IpAddr) -> Op
         return None;
     };
     let protocol = IpNextHeaderProtocol(PROTOCOL);
-    Some(util::ipv4_checksum(message, CHECKSUM_WORD, &[], &source, &destination, protocol))
+    Some(util::ipv4_checksum(
+        message,
+        CHECKSUM_WORD,
+        &[],
+        &source,
+        &destination,
+        protocol,
+    ))
 }
 
 /// An advert to be sent.
@@ -294,8 +313,16 @@ pub fn emit(advert: &Outgoing<'_>) -> Vec<u8> {
         }
     };
     let first = advert.version.number() << 4 | TYPE_ADVERTISEMENT;
-    let mut message =
-        vec![first, advert.vrid.get(), advert.priority.get(), count, byte4, byte5, 0, 0];
+    let mut message = vec![
+        first,
+        advert.vrid.get(),
+        advert.priority.get(),
+        count,
+        byte4,
+        byte5,
+        0,
+        0,
+    ];
     for address in advert.addresses.iter().take(usize::from(count)) {
         message.extend_from_slice(&address.octets());
     }
@@ -320,7 +347,11 @@ mod tests {
 
     const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 
-    fn outgoing<'a>(version: Version, auth: &'a Authentication, list: &'a [Ipv4Addr]) -> Outgoing<'a> {
+    fn outgoing<'a>(
+        version: Version,
+        auth: &'a Authentication,
+        list: &'a [Ipv4Addr],
+    ) -> Outgoing<'a> {
         Outgoing {
             version,
             vrid: Vrid::new(51).unwrap(),
@@ -335,11 +366,21 @@ mod tests {
     }
 
     fn demands(version: Version, authentication: &Authentication) -> Demands<'_> {
-        Demands { version, authentication, interval: Interval::DEFAULT, check_hop_limit: true }
+        Demands {
+            version,
+            authentication,
+            interval: Interval::DEFAULT,
+            check_hop_limit: true,
+        }
     }
 
     fn packet(payload: &[u8]) -> Packet<'_> {
-        Packet { source: SOURCE.into(), destination: GROUP_V4.into(), hop_limit: 255, payload }
+        Packet {
+            source: SOURCE.into(),
+            destination: GROUP_V4.into(),
+            hop_limit: 255,
+            payload,
+        }
     }
 
     fn password(text: &str) -> Authentication {
@@ -348,8 +389,8 @@ mod tests {
 
     /// The message that keepalived 2.2.7 sent for the seed's master, captured on the wire.
     const KEEPALIVED_V2: [u8; 20] = [
-        0x21, 0x33, 0x64, 0x01, 0x01, 0x01, 0x53, 0x57, 192, 168, 1, 100, b'1', b'2', b'3', b'4', 0,
-        0, 0, 0,
+        0x21, 0x33, 0x64, 0x01, 0x01, 0x01, 0x53, 0x57, 192, 168, 1, 100, b'1', b'2', b'3', b'4',
+        0, 0, 0, 0,
     ];
 
     #[test]
@@ -382,7 +423,10 @@ mod tests {
 
         let mut low = packet(&good);
         low.hop_limit = 254;
-        assert_eq!(receive(&low, &demands(Version::V2, &auth)).unwrap_err(), Rejected::HopLimit);
+        assert_eq!(
+            receive(&low, &demands(Version::V2, &auth)).unwrap_err(),
+            Rejected::HopLimit
+        );
         assert_eq!(vrid(&packet(&good[..7])).unwrap_err(), Rejected::Truncated);
     }
 
@@ -393,7 +437,11 @@ mod tests {
             let mut out = outgoing(Version::V3, &Authentication::None, &vip);
             out.checksum = form;
             let bytes = emit(&out);
-            let got = receive(&packet(&bytes), &demands(Version::V3, &Authentication::None)).unwrap();
+            let got = receive(
+                &packet(&bytes),
+                &demands(Version::V3, &Authentication::None),
+            )
+            .unwrap();
             assert_eq!(got.checksum, form);
         }
     }
@@ -402,13 +450,19 @@ mod tests {
     fn v3_without_addresses_or_interval_is_discarded() {
         let none = emit(&outgoing(Version::V3, &Authentication::None, &[]));
         let demand = demands(Version::V3, &Authentication::None);
-        assert_eq!(receive(&packet(&none), &demand).unwrap_err(), Rejected::NoAddresses);
+        assert_eq!(
+            receive(&packet(&none), &demand).unwrap_err(),
+            Rejected::NoAddresses
+        );
 
         let mut bytes = emit(&outgoing(Version::V3, &Authentication::None, &[SOURCE]));
         bytes[4..6].copy_from_slice(&[0, 0]);
         let sum = util::checksum(&bytes, CHECKSUM_WORD).to_be_bytes();
         bytes[6..8].copy_from_slice(&sum);
-        assert_eq!(receive(&packet(&bytes), &demand).unwrap_err(), Rejected::Interval);
+        assert_eq!(
+            receive(&packet(&bytes), &demand).unwrap_err(),
+            Rejected::Interval
+        );
     }
 
     #[test]
@@ -417,7 +471,11 @@ mod tests {
         bytes[4] |= 0xf0;
         let sum = util::checksum(&bytes, CHECKSUM_WORD).to_be_bytes();
         bytes[6..8].copy_from_slice(&sum);
-        let got = receive(&packet(&bytes), &demands(Version::V3, &Authentication::None)).unwrap();
+        let got = receive(
+            &packet(&bytes),
+            &demands(Version::V3, &Authentication::None),
+        )
+        .unwrap();
         assert_eq!(got.advert.interval, Interval::DEFAULT);
     }
 
@@ -426,7 +484,10 @@ mod tests {
         let mut bytes = emit(&outgoing(Version::V2, &Authentication::None, &[SOURCE]));
         let sum = with_pseudo_header(&bytes, SOURCE.into(), GROUP_V4.into()).unwrap();
         bytes[6..8].copy_from_slice(&sum.to_be_bytes());
-        let got = receive(&packet(&bytes), &demands(Version::V2, &Authentication::None));
+        let got = receive(
+            &packet(&bytes),
+            &demands(Version::V2, &Authentication::None),
+        );
         assert_eq!(got.unwrap_err(), Rejected::Checksum);
     }
 
