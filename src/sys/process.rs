@@ -246,3 +246,22 @@ pub fn host_name() -> String {
     let name = name.to_string_lossy().into_owned();
     name.split('.').next().unwrap_or_default().to_owned()
 }
+
+/// Asks every process of the group that `prepare` made for `leader` to end.
+pub fn terminate_group(leader: u32) {
+    signal_group(leader, nix::sys::signal::Signal::SIGTERM);
+}
+
+/// Ends every process of the group that `prepare` made for `leader`.
+pub fn kill_group(leader: u32) {
+    signal_group(leader, nix::sys::signal::Signal::SIGKILL);
+}
+
+fn signal_group(leader: u32, signal: nix::sys::signal::Signal) {
+    // Group 0 and 1 would be our own and init's.
+    let group = i32::try_from(leader).ok().filter(|pid| *pid > 1);
+    if let Some(group) = group {
+        // It fails when the group is gone, which is what was wanted.
+        let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), signal);
+    }
+}
