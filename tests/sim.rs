@@ -19,6 +19,8 @@ use vipd::wire::vrrp::Advert;
 const ID: InstanceId = InstanceId(1);
 const SCRIPT: TrackerId = TrackerId(1);
 const SEEDS: u64 = 2_000;
+/// More events in a second than any sane network of four has.
+const STORM: u32 = 20_000;
 const CHAOS: Duration = Duration::from_secs(120);
 
 struct Node {
@@ -99,10 +101,21 @@ impl Network {
 
     fn run(&mut self) {
         let end = self.chaos_ends + self.bound() * 3;
+        let mut events = 0;
         while let Some(((at, _), what)) = self.queue.pop_first() {
             if at > end {
                 break;
             }
+            let second = at.as_nanos() / 1_000_000_000;
+            events = if second == self.now.as_nanos() / 1_000_000_000 {
+                events + 1
+            } else {
+                0
+            };
+            assert!(
+                events < STORM,
+                "{events} events in one second: a storm of adverts"
+            );
             self.now = at;
             self.happen(what);
             self.check();
