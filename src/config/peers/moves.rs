@@ -1,0 +1,236 @@
+//! Failures that should move an address and do not, and what would make them.
+
+use std::ops::RangeInclusive;
+
+use super::failover::{Cause, Member, Reason, Row, Stuck, Weights, truth_table};
+use super::{Between, node_name, report};
+use crate::config::diagnostic::{Code, Diagnostic, Severity};
+use crate::vrrp::election::Weight;
+
+/// A weighted failure that moves nothing.
+const STUCK: Code = Code(620);
+/// A service that only some of the nodes watch.
+const UNWATCHED: Code = Code(621);
+/// Two nodes that both hold the address.
+const UNHEARD: Code = Code(622);
+
+impl Between<'_> {
+    /// Every failure after which the address is not where it should be.
+    pub(super) fn failures(self) -> Vec<Diagnostic> {
+        let rows = truth_table(&self.router.members);
+        let mut found: Vec<Diagnostic> = rows.iter().filter_map(|row| self.failure(row)).collect();
+        found.extend(self.unwatched());
+        found
+    }
+
+    fn failure(self, row: &Row) -> Option<Diagnostic> {
+        let (cause, [node]) = (row.cause.as_ref()?, row.nodes.as_slice()) else {
+            return None;
+        };
+        let member = self.members().find(|m| m.node == *node)?;
+        match &row.stuck {
+            Some(stuck) => Some(self.stuck(member, cause, stuck)),
+            None => (!row.unheard.is_empty()).then(|| self.unheard(member, cause)),
+        }
+    }
+
+    fn stuck(self, member: &Member<'_>, cause: &Cause, stuck: &Stuck) -> Diagnostic {
+        let (holder, rival) = (stuck.holder, stuck.rival);
+        let rival_node = node_name(stuck.rival_node);
+        let why = match stuck.reason {
+            Reason::Outranks => format!("{holder} against {rival}"),
+            Reason::Ties => format!("{holder} against {rival}, and a tie moves nothing"),
+            Reason::NoPreempt => {
+                format!("{holder} against {rival}, but {rival_node} has nopreempt")
+            }
+            Reason::Owner => "its priority is 255 whatever its trackers say".to_owned(),
+        };
+        let message = format!(
+            "{}: when {} fails on {}, the address does not move: {why}",
+            self.name(),
+            cause,
+            node_name(member.node),
+        );
+        let mut diagnostic =
+            report(Severity::Warning, STUCK, message).help(remedy(member, cause, stuck));
+        diagnostic = self.label_tracker(diagnostic, member, cause);
+        diagnostic = self.label(
+            diagnostic,
+            member,
+            &["priority"],
+            format!("{holder} while {cause} is down"),
+        );
+        match self.members().find(|m| m.node == stuck.rival_node) {
+            Some(rival_member) => {
+                self.label(diagnostic, rival_member, &["priority"], rival.to_string())
+            }
+            None => diagnostic,
+        }
+    }
+
+    /// Points at the weight of a script, or else at the list that tracks it.
+    fn label_tracker(
+        self,
+        diagnostic: Diagnostic,
+        member: &Member<'_>,
+        cause: &Cause,
+    ) -> Diagnostic {
+        let (block, list) = match cause {
+            Cause::Script(name) => (name.as_str(), "track_script"),
+            Cause::Interface(_) | Cause::Host => ("", "track_interface"),
+        };
+        let text = weight(member, cause).map_or_else(String::new, in_words);
+        let node = self.nodes.get(member.node);
+        match node.and_then(|n| n.find(block, "weight")) {
+            Some(span) => diagnostic.label(span, text),
+            None => self.label(diagnostic, member, &[list], text),
+        }
+    }
+
+    fn unheard(self, member: &Member<'_>, cause: &Cause) -> Diagnostic {
+        let node = node_name(member.node);
+        let message = format!(
+            "{}: when {cause} is down, {node} keeps the address too",
+            self.name()
+        );
+        let diagnostic = report(Severity::Warning, UNHEARD, message)
+            .help("without dont_track_primary it would let go of the address");
+        self.label(diagnostic, member, &["dont_track_primary"], String::new())
+    }
+
+    /// A service that one node watches and another takes over without looking.
+    fn unwatched(self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for watcher in self.members() {
+            for tracked in &watcher.instance.track_scripts {
+                let name = tracked.script.as_str();
+                let blind: Vec<&Member<'_>> = self
+                    .members()
+                    .filter(|m| !self.watches(m, watcher, name))
+                    .collect();
+                if !blind.is_empty() && !seen.contains(&name) {
+                    found.push(self.blind(watcher, &blind, name));
+                }
+                seen.push(name);
+            }
+        }
+        found
+    }
+
+    /// Whether `member` tracks a script of that name, or one that runs the same command.
+    fn watches(self, member: &Member<'_>, watcher: &Member<'_>, name: &str) -> bool {
+        let command = |m: &Member<'_>, name: &str| {
+            let scripts = &self.nodes.get(m.node)?.config.scripts;
+            scripts
+                .iter()
+                .find(|s| s.name == name)
+                .map(|s| &s.command.argv)
+        };
+        let wanted = command(watcher, name);
+        let mut tracked = member.instance.track_scripts.iter();
+        tracked
+            .any(|t| t.script == name || (wanted.is_some() && command(member, &t.script) == wanted))
+    }
+
+    fn blind(self, watcher: &Member<'_>, blind: &[&Member<'_>], name: &str) -> Diagnostic {
+        let nodes: Vec<String> = blind.iter().map(|m| node_name(m.node)).collect();
+        let nodes = nodes.join(" and ");
+        let message = format!(
+            "{}: {} tracks {name}, but {nodes} does not",
+            self.name(),
+            node_name(watcher.node),
+        );
+        let diagnostic = report(Severity::Warning, UNWATCHED, message).help(format!(
+            "track it on {nodes} too: the address could go where it is down"
+        ));
+        let diagnostic = self.label(diagnostic, watcher, &["track_script"], String::new());
+        blind.iter().fold(diagnostic, |diagnostic, member| {
+            self.label(
+                diagnostic,
+                member,
+                &["track_script"],
+                "not tracked".to_owned(),
+            )
+        })
+    }
+}
+
+fn weight(member: &Member<'_>, cause: &Cause) -> Option<Weight> {
+    let instance = member.instance;
+    match cause {
+        Cause::Host => None,
+        Cause::Interface(name) => instance
+            .track_interfaces
+            .iter()
+            .find(|t| t.interface == *name)
+            .map(|t| t.weight),
+        Cause::Script(name) => instance
+            .track_scripts
+            .iter()
+            .find(|t| t.script == *name)
+            .map(|t| t.weight),
+    }
+}
+
+fn in_words(weight: Weight) -> String {
+    let when = if (weight.points > 0) == weight.reverse {
+        "down"
+    } else {
+        "up"
+    };
+    format!("{:+} while it is {when}", weight.points)
+}
+
+/// Which weights would move the address, nearest first.
+fn remedy(member: &Member<'_>, cause: &Cause, stuck: &Stuck) -> String {
+    let here = node_name(member.node);
+    let mut ways = Vec::new();
+    let Weights {
+        negative,
+        fault,
+        positive,
+    } = &stuck.here;
+    ways.extend(
+        negative
+            .as_ref()
+            .map(|range| format!("weight {}", downward(range))),
+    );
+    ways.extend(
+        positive
+            .as_ref()
+            .map(|range| format!("weight {}", upward(range))),
+    );
+    if *fault {
+        ways.push("weight 0, which makes it a fault".to_owned());
+    }
+    let mut text = match ways.as_slice() {
+        [] => format!("no weight of {cause} on {here} moves it"),
+        ways => format!("{} would move it", ways.join(", or ")),
+    };
+    if positive.is_none() && stuck.reason == Reason::Outranks {
+        text += "; no positive weight can";
+        let everywhere = stuck.everywhere.as_ref().and_then(|w| w.positive.as_ref());
+        if let Some(range) = everywhere {
+            text += &format!(
+                " while {here} alone tracks it; tracked on every node, weight {} would",
+                upward(range)
+            );
+        }
+    }
+    text
+}
+
+fn downward(range: &RangeInclusive<i16>) -> String {
+    match (range.start(), range.end()) {
+        (-253, near) => format!("{near} or lower"),
+        (far, near) => format!("{near} to {far}"),
+    }
+}
+
+fn upward(range: &RangeInclusive<i16>) -> String {
+    match (range.start(), range.end()) {
+        (near, 253) => format!("{near} or higher"),
+        (near, far) => format!("{near} to {far}"),
+    }
+}
