@@ -6,5 +6,7 @@
 //! talks to the kernel, and [`runtime`] alone knows all of them.
 
 pub mod config;
+pub mod sys;
 pub mod types;
 pub mod vrrp;
+pub mod wire;

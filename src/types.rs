@@ -36,7 +36,10 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -44,7 +47,10 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -159,7 +165,11 @@ impl Interval {
     /// From centiseconds, 1–25500 (255 s, the longest that VRRPv2 can carry).
     #[must_use]
     pub const fn from_centis(centis: u16) -> Option<Self> {
-        if centis == 0 || centis > 25_500 { None } else { Some(Self(centis)) }
+        if centis == 0 || centis > 25_500 {
+            None
+        } else {
+            Some(Self(centis))
+        }
     }
 
     /// From whole seconds, 1–255.
@@ -178,7 +188,11 @@ impl Interval {
     #[must_use]
     pub const fn whole_secs(self) -> u8 {
         let secs = self.0.div_ceil(100);
-        if secs > 255 { 255 } else { secs.to_le_bytes()[0] }
+        if secs > 255 {
+            255
+        } else {
+            secs.to_le_bytes()[0]
+        }
     }
 
     /// As a length of time.
@@ -218,7 +232,9 @@ impl InterfaceName {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let fits = (1..=15).contains(&name.len()) && name != "." && name != "..";
-        let clean = !name.bytes().any(|b| b == b'/' || b == 0 || b.is_ascii_whitespace());
+        let clean = !name
+            .bytes()
+            .any(|b| b == b'/' || b == 0 || b.is_ascii_whitespace());
         (fits && clean).then(|| Self(name.to_owned()))
     }
 

@@ -96,13 +96,23 @@ impl Diagnostic {
     /// A problem without a place yet.
     #[must_use]
     pub fn new(severity: Severity, code: Code, class: Class, message: impl Into<String>) -> Self {
-        Self { severity, code, class, message: message.into(), labels: Vec::new(), help: None }
+        Self {
+            severity,
+            code,
+            class,
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+        }
     }
 
     /// Adds a place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label {
+            span,
+            text: text.into(),
+        });
         self
     }
 

@@ -36,7 +36,10 @@ impl SourceMap {
     /// Adds a file and returns its id.
     pub fn add(&mut self, name: &str, text: &str) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { name: name.to_owned(), text: text.to_owned() });
+        self.files.push(SourceFile {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        });
         id
     }
 
@@ -55,13 +58,17 @@ impl SourceMap {
     #[must_use]
     pub fn text(&self, span: Span) -> &str {
         let range: Range<usize> = span.start as usize..span.end as usize;
-        self.file(span.file).and_then(|f| f.text.get(range)).unwrap_or_default()
+        self.file(span.file)
+            .and_then(|f| f.text.get(range))
+            .unwrap_or_default()
     }
 
     /// Line and column of a span's beginning, both counted from 1; the column in characters.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let Some(before) = self.file(span.file).and_then(|f| f.text.get(..span.start as usize))
+        let Some(before) = self
+            .file(span.file)
+            .and_then(|f| f.text.get(..span.start as usize))
         else {
             return (1, 1);
         };

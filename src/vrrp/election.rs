@@ -20,7 +20,10 @@ impl Weight {
     /// `points` without `reverse`.
     #[must_use]
     pub const fn new(points: i16) -> Self {
-        Self { points, reverse: false }
+        Self {
+            points,
+            reverse: false,
+        }
     }
 
     /// Whether a tracker that is down keeps the instance in the fault state.
@@ -79,13 +82,22 @@ mod tests {
         assert_eq!(Weight::new(2).contribution(false), 0);
         assert_eq!(Weight::new(-20).contribution(true), 0);
         assert_eq!(Weight::new(-20).contribution(false), -20);
-        let reverse = Weight { points: 5, reverse: true };
-        assert_eq!((reverse.contribution(true), reverse.contribution(false)), (0, 5));
+        let reverse = Weight {
+            points: 5,
+            reverse: true,
+        };
+        assert_eq!(
+            (reverse.contribution(true), reverse.contribution(false)),
+            (0, 5)
+        );
     }
 
     #[test]
     fn an_owner_stays_at_255() {
-        assert_eq!(effective_priority(Priority::OWNER, [-253].into_iter()), Priority::OWNER);
+        assert_eq!(
+            effective_priority(Priority::OWNER, [-253].into_iter()),
+            Priority::OWNER
+        );
     }
 
     #[test]

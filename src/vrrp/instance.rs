@@ -1,8 +1,13 @@
 //! One virtual router: its states, timers and transitions.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{Family, Interval, Priority, Version, Vrid};
+use super::election::outranks;
+use super::track::TrackerId;
+use crate::types::{Family, Instant, InterfaceName, Interval, Priority, Version, Vrid};
+use crate::wire::vrrp::Advert;
 
 /// How often, and when, the addresses are announced by gratuitous ARP or unsolicited NA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,3 +91,638 @@ impl InstanceConfig {
         }
     }
 }
+
+/// Longest time for which a router that has given up its addresses still answers for them after
+/// a peer's advert: the peer needs it to install and announce them.
+///
+/// Neither the RFC nor keepalived has it. Without it a client's packet that is on its way when
+/// the peer takes over finds nobody.
+pub const HANDOVER_OVERLAP: Duration = Duration::from_millis(20);
+
+/// Added to the longest skew time while a router that shuts down waits for its successor.
+pub const SUCCESSOR_MARGIN: Duration = Duration::from_millis(100);
+
+/// When a router that took over from a live peer announces once more: the peer may have answered
+/// ARP requests until its overlap ended.
+const REANNOUNCE_AFTER_HANDOVER: Duration = Duration::from_millis(80);
+
+/// A reason why a virtual router does not run. It runs when there is none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The own interface is down, or does not exist.
+    Interface,
+    /// The own interface has no address of the family to send from.
+    NoPrimaryAddress,
+    /// No socket could be opened.
+    Socket,
+    /// An interface that is tracked with weight 0 is down.
+    TrackedInterface(InterfaceName),
+    /// A tracker with weight 0 is down.
+    Tracker(TrackerId),
+    /// A tracker with weight 0 has no result yet. Not reported as a fault.
+    TrackerPending(TrackerId),
+}
+
+impl Fault {
+    /// Whether it comes from the instance's trackers rather than from itself.
+    #[must_use]
+    pub const fn is_tracked(&self) -> bool {
+        match self {
+            Self::Interface | Self::NoPrimaryAddress | Self::Socket => false,
+            Self::TrackedInterface(_) | Self::Tracker(_) | Self::TrackerPending(_) => true,
+        }
+    }
+}
+
+/// State of one virtual router (RFC 9568 §6.3). Each state owns its timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not taking part: not started, shut down, or at fault.
+    Initialize,
+    /// Listening to the Active Router.
+    Backup {
+        /// When it takes over unless an advert comes. RFC 9568 Active_Down_Timer.
+        active_down_at: Instant,
+        /// Interval of the Active Router's adverts.
+        active_adver_interval: Interval,
+    },
+    /// Holding the addresses.
+    Active {
+        /// When the next advert is due. RFC 9568 Adver_Timer.
+        adver_at: Instant,
+    },
+}
+
+/// Everything that can happen to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The daemon begins.
+    Startup,
+    /// The daemon ends, or a reload takes the instance away: hand over without a gap.
+    Shutdown,
+    /// Time has passed.
+    Deadline,
+    /// An advert that passed every receive check.
+    Advert(Advert),
+    /// A reason not to run.
+    FaultRaised(Fault),
+    /// That reason is gone.
+    FaultCleared(Fault),
+    /// The trackers' sum changed.
+    PriorityChanged(Priority),
+    /// The address that adverts are sent from; decides ties.
+    PrimaryAddress(IpAddr),
+    /// A reload changed the instance in place.
+    Reconfigured {
+        /// The new configuration.
+        config: Box<InstanceConfig>,
+        /// Addresses were added, which must be announced.
+        announce: bool,
+    },
+}
+
+/// A change of state as others are told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transition {
+    /// keepalived: `MASTER`.
+    Active,
+    /// keepalived: `BACKUP`.
+    Backup,
+    /// keepalived: `FAULT`.
+    Fault,
+    /// keepalived: `STOP`.
+    Stopped,
+}
+
+/// Everything an instance asks of the world, in the order it must happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Send an advert with this priority.
+    SendAdvert(Priority),
+    /// See to it that every address is there.
+    InstallAddresses,
+    /// See to it that no address is there.
+    RemoveAddresses,
+    /// Announce every address so many times.
+    AnnounceAddresses {
+        /// Rounds over all addresses, at least 1.
+        repeat: u32,
+    },
+    /// Tell others.
+    Notify(Transition),
+}
+
+/// One virtual router.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    config: InstanceConfig,
+    state: State,
+    priority: Priority,
+    primary_address: Option<IpAddr>,
+    faults: BTreeSet<Fault>,
+    running: bool,
+    /// Set while the addresses outlive the Active state: when they go at the latest.
+    handover_ends_at: Option<Instant>,
+    /// Announcement blocks still to come, each with its repeat count.
+    announcements: Vec<(Instant, u32)>,
+    refresh_at: Option<Instant>,
+    /// End of `preempt_delay`, once a lower-priority Active Router has been heard.
+    preempt_at: Option<Instant>,
+    /// The Active Router heard last while Backup.
+    active_router: Option<(IpAddr, Priority)>,
+    /// When an advert of an Active Router came last, also one that released the addresses.
+    heard_at: Option<Instant>,
+    told: Option<Transition>,
+}
+
+impl Instance {
+    /// A virtual router that has not started.
+    #[must_use]
+    pub fn new(config: InstanceConfig) -> Self {
+        Self {
+            priority: config.priority,
+            config,
+            state: State::Initialize,
+            primary_address: None,
+            faults: BTreeSet::new(),
+            running: false,
+            handover_ends_at: None,
+            announcements: Vec::new(),
+            refresh_at: None,
+            preempt_at: None,
+            active_router: None,
+            heard_at: None,
+            told: None,
+        }
+    }
+
+    /// Advances the state machine at `now`, which never goes backwards, and appends what must
+    /// be done to `effects`. Cannot fail; no input makes it panic.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Startup => self.startup(now, effects),
+            Input::Shutdown => self.shutdown(now, effects),
+            Input::Deadline => self.deadline_passed(now, effects),
+            Input::Advert(advert) => self.advert_received(now, &advert, effects),
+            Input::FaultRaised(fault) => self.fault_raised(fault, now, effects),
+            Input::FaultCleared(fault) => self.fault_cleared(&fault, now, effects),
+            Input::PriorityChanged(priority) => self.priority_changed(now, priority),
+            Input::PrimaryAddress(address) => self.primary_address = Some(address),
+            Input::Reconfigured { config, announce } => {
+                self.reconfigured(now, *config, announce, effects);
+            }
+        }
+    }
+
+    /// When [`Input::Deadline`] is next due; `None` when nothing waits for time. One that comes
+    /// early, late or twice is harmless: the state compares `now` with its own timer.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let timer = match self.state {
+            State::Initialize => None,
+            State::Backup { active_down_at, .. } => Some(active_down_at),
+            State::Active { adver_at } => Some(adver_at),
+        };
+        let announcement = self.announcements.iter().map(|a| a.0).min();
+        [timer, self.handover_ends_at, announcement, self.refresh_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The state with its timer.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the instance was built from.
+    #[must_use]
+    pub const fn config(&self) -> &InstanceConfig {
+        &self.config
+    }
+
+    /// The effective priority: what adverts say while it is Active.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// Why it does not run; empty while it does.
+    #[must_use]
+    pub const fn faults(&self) -> &BTreeSet<Fault> {
+        &self.faults
+    }
+
+    /// The Active Router heard last while Backup: its address and priority.
+    #[must_use]
+    pub const fn active_router(&self) -> Option<(IpAddr, Priority)> {
+        self.active_router
+    }
+
+    /// Whether the addresses are installed: while Active, and for the moments of a handover.
+    #[must_use]
+    pub const fn holds_addresses(&self) -> bool {
+        matches!(self.state, State::Active { .. }) || self.handover_ends_at.is_some()
+    }
+
+    /// Whether it has been shut down and has nothing left to do.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        !self.running && self.handover_ends_at.is_none()
+    }
+
+    /// Time a Backup waits in silence before it takes over.
+    ///
+    /// `3 × active_adver_interval + skew_time`: 3 to 4 intervals, shorter at higher priority.
+    /// RFC 9568 §6.1, Active_Down_Interval. keepalived: the 3 is `down_timer_adverts`, 1..=100.
+    #[must_use]
+    pub fn active_down_interval(&self, active_adver_interval: Interval) -> Duration {
+        active_adver_interval.duration() * u32::from(self.config.down_timer_adverts)
+            + self.skew_time(active_adver_interval, self.priority)
+    }
+
+    /// `(256 − priority) / 256` of the Active Router's interval, of a second in VRRPv2.
+    ///
+    /// RFC 9568 §6.1, RFC 3768 §6.1, Skew_Time.
+    fn skew_time(&self, active_adver_interval: Interval, priority: Priority) -> Duration {
+        let interval = match self.config.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => active_adver_interval.duration(),
+        };
+        interval * (256 - u32::from(priority.get())) / 256
+    }
+
+    fn startup(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.running {
+            return;
+        }
+        self.running = true;
+        // An earlier run that crashed may have left them.
+        effects.push(Effect::RemoveAddresses);
+        self.handover_ends_at = None;
+        self.start_if_well(now, effects);
+    }
+
+    /// Leaves Initialize if nothing keeps it there. RFC 9568 §6.4.1.
+    fn start_if_well(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.running || !matches!(self.state, State::Initialize) {
+            return;
+        }
+        if !self.faults.is_empty() {
+            if self
+                .faults
+                .iter()
+                .any(|f| !matches!(f, Fault::TrackerPending(_)))
+            {
+                self.tell(Transition::Fault, effects);
+            }
+            return;
+        }
+        self.preempt_at = None;
+        self.active_router = None;
+        self.heard_at = None;
+        if self.config.priority == Priority::OWNER && self.config.start_active {
+            self.transition(now, State::Active { adver_at: now }, effects);
+        } else {
+            let backup = self.backup(now, self.config.advertisement_interval);
+            self.transition(now, backup, effects);
+        }
+    }
+
+    /// Steps down so that no client's packet is lost: priority 0 goes out, the addresses stay
+    /// until a successor is heard or none can be expected any more.
+    fn shutdown(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.running {
+            return;
+        }
+        self.running = false;
+        if matches!(self.state, State::Active { .. }) {
+            effects.push(Effect::SendAdvert(Priority::RELEASE));
+            let longest_skew =
+                self.skew_time(self.config.advertisement_interval, Priority::RELEASE);
+            self.begin_handover(now + longest_skew + SUCCESSOR_MARGIN);
+            self.state = State::Initialize;
+            return;
+        }
+        self.state = State::Initialize;
+        if self.handover_ends_at.is_none() {
+            self.tell(Transition::Stopped, effects);
+        }
+    }
+
+    fn begin_handover(&mut self, ends_at: Instant) {
+        self.announcements.clear();
+        self.refresh_at = None;
+        self.handover_ends_at = Some(ends_at);
+    }
+
+    fn deadline_passed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.handover_ends_at.is_some_and(|at| at <= now) {
+            self.end_handover(effects);
+        }
+        match self.state {
+            State::Backup { active_down_at, .. } if active_down_at <= now => {
+                self.transition(now, State::Active { adver_at: now }, effects);
+            }
+            State::Active { adver_at } if adver_at <= now => {
+                effects.push(Effect::SendAdvert(self.priority));
+                let next = adver_at + self.config.advertisement_interval.duration();
+                // A timer that came late by more than an interval does not send a burst.
+                self.rearm_adver(if next > now {
+                    next
+                } else {
+                    self.next_adver(now)
+                });
+            }
+            State::Initialize | State::Backup { .. } | State::Active { .. } => {}
+        }
+        self.announce_if_due(now, effects);
+    }
+
+    fn end_handover(&mut self, effects: &mut Vec<Effect>) {
+        self.handover_ends_at = None;
+        effects.push(Effect::RemoveAddresses);
+        if !self.running {
+            self.tell(Transition::Stopped, effects);
+        }
+    }
+
+    fn announce_if_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for (_, repeat) in self.announcements.extract_if(.., |(at, _)| *at <= now) {
+            effects.push(Effect::AnnounceAddresses { repeat });
+        }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            let repeat = self.config.announcement.refresh_repeat.max(1);
+            effects.push(Effect::AnnounceAddresses { repeat });
+            self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
+        }
+    }
+
+    fn advert_received(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
+        match self.state {
+            State::Initialize => self.successor_heard(now, advert),
+            State::Backup {
+                active_adver_interval,
+                ..
+            } if advert.priority == Priority::RELEASE => {
+                self.heard_at = Some(now);
+                self.rearm_down(now + self.skew_time(active_adver_interval, self.priority));
+            }
+            State::Backup { .. } => {
+                self.active_router = Some((advert.source, advert.priority));
+                self.heard_at = Some(now);
+                if self.yields_to(now, advert) {
+                    self.state = self.backup(now, self.interval_of(advert));
+                }
+                // Otherwise lower priority and Preempt_Mode: the timer runs on.
+            }
+            State::Active { .. } if advert.priority == Priority::RELEASE => {
+                self.advertise(now, effects);
+            }
+            State::Active { .. } if self.outranked_by(advert) => {
+                self.give_way(now, advert, effects)
+            }
+            State::Active { .. } => self.answer_lower_priority(now, effects),
+        }
+    }
+
+    /// While it holds the addresses only for a successor's sake, the successor's first advert
+    /// begins the short overlap in which both have them.
+    fn successor_heard(&mut self, now: Instant, advert: &Advert) {
+        if advert.priority == Priority::RELEASE {
+            return;
+        }
+        if let Some(ends_at) = &mut self.handover_ends_at {
+            *ends_at = (*ends_at).min(now + HANDOVER_OVERLAP);
+        }
+    }
+
+    /// Whether a Backup obeys an advert. RFC 9568 §6.4.2 (435); keepalived: `preempt_delay`.
+    fn yields_to(&mut self, now: Instant, advert: &Advert) -> bool {
+        if advert.priority >= self.priority || !self.config.preempt_mode {
+            self.preempt_at = None;
+            return true;
+        }
+        if self.config.preempt_delay.is_zero() {
+            return false;
+        }
+        now < *self
+            .preempt_at
+            .get_or_insert(now + self.config.preempt_delay)
+    }
+
+    /// A higher priority wins; on a tie, the higher primary address. RFC 9568 §6.4.3.
+    fn outranked_by(&self, advert: &Advert) -> bool {
+        outranks(
+            (advert.priority, advert.source),
+            (self.priority, self.primary_address),
+        )
+    }
+
+    fn give_way(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
+        if self.config.answer_higher_priority {
+            effects.push(Effect::SendAdvert(self.priority));
+        }
+        self.active_router = Some((advert.source, advert.priority));
+        self.heard_at = Some(now);
+        let backup = self.backup(now, self.interval_of(advert));
+        self.transition(now, backup, effects);
+    }
+
+    /// RFC 9568 §6.4.3: an Active Router answers every advert that does not outrank it.
+    fn answer_lower_priority(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.config.answer_lower_priority {
+            self.advertise(now, effects);
+        }
+        let announcement = &self.config.announcement;
+        if announcement.lower_priority_repeat > 0 {
+            let repeat = announcement.lower_priority_repeat;
+            effects.push(Effect::AnnounceAddresses { repeat });
+            self.announcements.clear();
+            let second = announcement
+                .lower_priority_delay
+                .map(|delay| (now + delay, repeat));
+            self.announcements.extend(second);
+        }
+    }
+
+    fn advertise(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        effects.push(Effect::SendAdvert(self.priority));
+        self.rearm_adver(self.next_adver(now));
+    }
+
+    fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
+        self.faults.insert(fault);
+        match self.state {
+            State::Initialize => self.start_if_well(now, effects),
+            State::Backup { .. } | State::Active { .. } => {
+                self.transition(now, State::Initialize, effects);
+            }
+        }
+    }
+
+    fn fault_cleared(&mut self, fault: &Fault, now: Instant, effects: &mut Vec<Effect>) {
+        if self.faults.remove(fault) {
+            self.start_if_well(now, effects);
+        }
+    }
+
+    fn priority_changed(&mut self, now: Instant, priority: Priority) {
+        let State::Backup {
+            active_down_at,
+            active_adver_interval,
+        } = self.state
+        else {
+            self.priority = priority;
+            return;
+        };
+        // The timer moves with the skew: keepalived does so, the RFC knows no such change.
+        let before = self.skew_time(active_adver_interval, self.priority);
+        self.priority = priority;
+        let after = self.skew_time(active_adver_interval, self.priority);
+        self.rearm_down((active_down_at + after - before).max(now));
+    }
+
+    fn reconfigured(
+        &mut self,
+        now: Instant,
+        config: InstanceConfig,
+        announce: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.config = config;
+        match self.state {
+            State::Initialize => {}
+            State::Backup {
+                active_down_at,
+                active_adver_interval,
+            } => {
+                let interval = match self.config.version {
+                    Version::V2 => self.config.advertisement_interval,
+                    Version::V3 => active_adver_interval,
+                };
+                // Never sooner than before: a peer with the old interval must not be overrun.
+                let down_at = now + self.active_down_interval(interval);
+                self.state = State::Backup {
+                    active_down_at: active_down_at.max(down_at),
+                    active_adver_interval: interval,
+                };
+            }
+            State::Active { .. } => {
+                // At once, so that no peer misses one because the interval changed.
+                self.advertise(now, effects);
+                effects.push(Effect::InstallAddresses);
+                if announce {
+                    self.announce_as_new(now, effects);
+                }
+                self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
+            }
+        }
+    }
+
+    /// First announcement block now, second one after its delay.
+    fn announce_as_new(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let repeat = self.config.announcement.repeat.max(1);
+        effects.push(Effect::AnnounceAddresses { repeat });
+        self.announcements.clear();
+        let second = self
+            .config
+            .announcement
+            .delay
+            .map(|delay| (now + delay, repeat));
+        self.announcements.extend(second);
+    }
+
+    fn backup(&self, now: Instant, active_adver_interval: Interval) -> State {
+        State::Backup {
+            active_down_at: now + self.active_down_interval(active_adver_interval),
+            active_adver_interval,
+        }
+    }
+
+    /// VRRPv3 adopts the Active Router's interval; in VRRPv2 it equals our own.
+    const fn interval_of(&self, advert: &Advert) -> Interval {
+        match self.config.version {
+            Version::V2 => self.config.advertisement_interval,
+            Version::V3 => advert.interval,
+        }
+    }
+
+    fn next_adver(&self, now: Instant) -> Instant {
+        now + self.config.advertisement_interval.duration()
+    }
+
+    const fn rearm_adver(&mut self, at: Instant) {
+        if let State::Active { adver_at } = &mut self.state {
+            *adver_at = at;
+        }
+    }
+
+    const fn rearm_down(&mut self, at: Instant) {
+        if let State::Backup { active_down_at, .. } = &mut self.state {
+            *active_down_at = at;
+        }
+    }
+
+    /// The only way between states: leaves the old one, then enters the new one.
+    fn transition(&mut self, now: Instant, next: State, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Active { .. }) {
+            self.leave_active(now, next, effects);
+        }
+        let from_backup = matches!(self.state, State::Backup { .. });
+        self.state = next;
+        match next {
+            State::Initialize => self.tell(Transition::Fault, effects),
+            State::Backup { .. } => self.tell(Transition::Backup, effects),
+            State::Active { .. } => self.enter_active(now, from_backup, effects),
+        }
+    }
+
+    fn leave_active(&mut self, now: Instant, next: State, effects: &mut Vec<Effect>) {
+        match next {
+            // Outranked by a live peer: it needs a moment to announce itself.
+            State::Backup { .. } => self.begin_handover(now + HANDOVER_OVERLAP),
+            State::Initialize | State::Active { .. } => {
+                self.begin_handover(now);
+                self.handover_ends_at = None;
+                effects.push(Effect::SendAdvert(Priority::RELEASE));
+                effects.push(Effect::RemoveAddresses);
+            }
+        }
+    }
+
+    fn enter_active(&mut self, now: Instant, from_backup: bool, effects: &mut Vec<Effect>) {
+        self.handover_ends_at = None;
+        effects.push(Effect::SendAdvert(self.priority));
+        effects.push(Effect::InstallAddresses);
+        self.announce_as_new(now, effects);
+        if from_backup && self.heard_lately(now) {
+            self.announcements
+                .push((now + REANNOUNCE_AFTER_HANDOVER, 1));
+        }
+        self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
+        self.preempt_at = None;
+        self.rearm_adver(self.next_adver(now));
+        self.tell(Transition::Active, effects);
+    }
+
+    /// Whether an Active Router still lives, or has just stepped down: one that died has been
+    /// silent for longer.
+    fn heard_lately(&self, now: Instant) -> bool {
+        let lately = self.config.advertisement_interval.duration() * 2;
+        self.heard_at
+            .is_some_and(|at| now.saturating_since(at) <= lately)
+    }
+
+    /// Tells others once per state.
+    fn tell(&mut self, transition: Transition, effects: &mut Vec<Effect>) {
+        if self.told != Some(transition) {
+            self.told = Some(transition);
+            effects.push(Effect::Notify(transition));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,5 @@
 
 pub mod election;
 pub mod instance;
+pub mod router;
+pub mod track;

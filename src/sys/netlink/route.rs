@@ -1,0 +1,44 @@
+//! Routes.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::route::{
+    RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::{Change, Error, Netlink};
+
+impl Netlink {
+    /// Adds a default route by `gateway` on an interface.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddRoute`] or [`Error::Transport`].
+    pub fn add_default_route(&mut self, ifindex: u32, gateway: IpAddr) -> Result<Change, Error> {
+        let mut route = RouteMessage::default();
+        route.header.address_family = match gateway {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        };
+        route.header.table = RouteHeader::RT_TABLE_MAIN;
+        route.header.protocol = RouteProtocol::Static;
+        route.header.scope = RouteScope::Universe;
+        route.header.kind = RouteType::Unicast;
+        route.attributes = vec![
+            RouteAttribute::Gateway(gateway.into()),
+            RouteAttribute::Oif(ifindex),
+        ];
+        let request = RouteNetlinkMessage::NewRoute(route);
+        match self.perform(request, NLM_F_CREATE | NLM_F_EXCL)? {
+            None => Ok(Change::Done),
+            Some(refusal) if refusal.errno == libc::EEXIST => Ok(Change::AlreadySo),
+            Some(refusal) => Err(Error::AddRoute {
+                ifindex,
+                gateway,
+                refusal,
+            }),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Links made, changed and deleted.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo,
+    LinkMessage,
+};
+
+use super::{Change, Error, Netlink};
+use crate::types::InterfaceName;
+
+impl Netlink {
+    /// Makes a pair of virtual Ethernet interfaces: `name` here and `peer` in the network
+    /// namespace that `namespace` is open on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CreateLink`] or [`Error::Transport`].
+    pub fn create_veth(
+        &mut self,
+        name: &InterfaceName,
+        peer: &InterfaceName,
+        namespace: impl AsFd,
+    ) -> Result<(), Error> {
+        let mut other = LinkMessage::default();
+        other
+            .attributes
+            .push(LinkAttribute::IfName(peer.as_str().to_owned()));
+        other
+            .attributes
+            .push(LinkAttribute::NetNsFd(namespace.as_fd().as_raw_fd()));
+        self.create(name, InfoKind::Veth, InfoData::Veth(InfoVeth::Peer(other)))
+    }
+
+    /// Makes a bridge that forwards at once and everything: no spanning tree, no snooping.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CreateLink`] or [`Error::Transport`].
+    pub fn create_bridge(&mut self, name: &InterfaceName) -> Result<(), Error> {
+        let data = InfoData::Bridge(vec![
+            InfoBridge::StpState(BridgeStpState::Disabled),
+            InfoBridge::ForwardDelay(0),
+            InfoBridge::MulticastSnooping(false),
+        ]);
+        self.create(name, InfoKind::Bridge, data)
+    }
+
+    /// Puts a link under a bridge, bond or VRF, or takes it out with `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn set_master(&mut self, index: u32, master: Option<u32>) -> Result<(), Error> {
+        self.set(index, LinkAttribute::Controller(master.unwrap_or(0)))
+    }
+
+    /// Switches a link on or off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn set_up(&mut self, index: u32, up: bool) -> Result<(), Error> {
+        let mut request = of(index);
+        request.header.flags.set(LinkFlags::Up, up);
+        request.header.change_mask = LinkFlags::Up;
+        self.change(index, request)
+    }
+
+    /// Renames a link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn rename(&mut self, index: u32, name: &InterfaceName) -> Result<(), Error> {
+        self.set(index, LinkAttribute::IfName(name.as_str().to_owned()))
+    }
+
+    /// Gives a link another Ethernet address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> Result<(), Error> {
+        self.set(index, LinkAttribute::Address(mac.to_vec()))
+    }
+
+    /// Moves a link to the network namespace that `namespace` is open on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn move_link(&mut self, index: u32, namespace: impl AsFd) -> Result<(), Error> {
+        self.set(index, LinkAttribute::NetNsFd(namespace.as_fd().as_raw_fd()))
+    }
+
+    /// Deletes a link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn delete_link(&mut self, index: u32) -> Result<Change, Error> {
+        match self.perform(RouteNetlinkMessage::DelLink(of(index)), 0)? {
+            None => Ok(Change::Done),
+            Some(refusal) if refusal.errno == libc::ENODEV => Ok(Change::AlreadySo),
+            Some(refusal) => Err(Error::ChangeLink {
+                ifindex: index,
+                refusal,
+            }),
+        }
+    }
+
+    fn create(
+        &mut self,
+        name: &InterfaceName,
+        kind: InfoKind,
+        data: InfoData,
+    ) -> Result<(), Error> {
+        let mut request = LinkMessage::default();
+        request.attributes = vec![
+            LinkAttribute::IfName(name.as_str().to_owned()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
+        ];
+        let request = RouteNetlinkMessage::NewLink(request);
+        match self.perform(request, NLM_F_CREATE | NLM_F_EXCL)? {
+            None => Ok(()),
+            Some(refusal) => Err(Error::CreateLink {
+                name: name.clone(),
+                refusal,
+            }),
+        }
+    }
+
+    fn set(&mut self, index: u32, attribute: LinkAttribute) -> Result<(), Error> {
+        let mut request = of(index);
+        request.attributes.push(attribute);
+        self.change(index, request)
+    }
+
+    fn change(&mut self, index: u32, request: LinkMessage) -> Result<(), Error> {
+        match self.perform(RouteNetlinkMessage::SetLink(request), 0)? {
+            None => Ok(()),
+            Some(refusal) => Err(Error::ChangeLink {
+                ifindex: index,
+                refusal,
+            }),
+        }
+    }
+}
+
+fn of(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
+}

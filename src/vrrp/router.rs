@@ -1,0 +1,396 @@
+//! All virtual routers and trackers of a host behind one [`Router::handle`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::election::{Weight, effective_priority};
+use super::instance::{Effect, Fault, Input, Instance, InstanceConfig};
+use super::track::{RiseFall, TrackerId};
+use crate::types::{InstanceId, Instant, InterfaceName};
+
+/// What an instance tracks, each with its weight.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tracking {
+    /// Scripts and other trackers with results.
+    pub trackers: BTreeMap<TrackerId, Weight>,
+    /// Interfaces.
+    pub interfaces: BTreeMap<InterfaceName, Weight>,
+}
+
+/// Everything that can happen to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Time has passed.
+    Deadline,
+    /// Something for one instance.
+    Instance(InstanceId, Input),
+    /// A tracker has a result.
+    TrackResult {
+        /// Which one.
+        tracker: TrackerId,
+        /// Whether it succeeded.
+        success: bool,
+    },
+    /// An interface is up, or down, or gone. Interfaces count as down until the first such event.
+    Link {
+        /// Which one.
+        interface: InterfaceName,
+        /// Whether it can carry packets.
+        up: bool,
+    },
+}
+
+/// Something to be done for one instance.
+pub type InstanceEffect = (InstanceId, Effect);
+
+#[derive(Debug)]
+struct Slot {
+    instance: Instance,
+    tracking: Tracking,
+    armed: Option<Instant>,
+}
+
+/// All virtual routers of a host. Maps are ordered: a run depends on nothing but its inputs.
+#[derive(Debug, Default)]
+pub struct Router {
+    slots: BTreeMap<InstanceId, Slot>,
+    trackers: BTreeMap<TrackerId, RiseFall>,
+    links: BTreeMap<InterfaceName, bool>,
+    timers: BTreeSet<(Instant, InstanceId)>,
+    scratch: Vec<Effect>,
+}
+
+impl Router {
+    /// A host without virtual routers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces a tracker. Do so before the instances that track it.
+    pub fn set_tracker(&mut self, id: TrackerId, counter: RiseFall) {
+        self.trackers.insert(id, counter);
+    }
+
+    /// Changes the counts of a tracker whose results survive a reload.
+    pub fn set_tracker_counts(&mut self, id: TrackerId, rise: u32, fall: u32) {
+        if let Some(counter) = self.trackers.get_mut(&id) {
+            counter.set_counts(rise, fall);
+        }
+    }
+
+    /// Forgets a tracker that no instance tracks any more.
+    pub fn remove_tracker(&mut self, id: TrackerId) {
+        self.trackers.remove(&id);
+    }
+
+    /// Whether a tracker is up; `None` before its first result, or if there is none.
+    #[must_use]
+    pub fn tracker_up(&self, id: TrackerId) -> Option<bool> {
+        self.trackers.get(&id).and_then(RiseFall::up)
+    }
+
+    /// Adds an instance in Initialize; it begins with [`Input::Startup`].
+    pub fn add(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        config: InstanceConfig,
+        tracking: Tracking,
+    ) {
+        let slot = Slot {
+            instance: Instance::new(config),
+            tracking,
+            armed: None,
+        };
+        self.slots.insert(id, slot);
+        // Faults of an instance that has not started have no effects.
+        self.reassess(now, id, &mut Vec::new());
+    }
+
+    /// Changes an instance in place. See [`Input::Reconfigured`].
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        config: InstanceConfig,
+        tracking: Tracking,
+        announce: bool,
+        effects: &mut Vec<InstanceEffect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        slot.tracking = tracking;
+        let input = Input::Reconfigured {
+            config: Box::new(config),
+            announce,
+        };
+        self.pass(now, id, input, effects);
+        self.reassess(now, id, effects);
+    }
+
+    /// Drops an instance that has been shut down.
+    pub fn remove(&mut self, id: InstanceId) {
+        if let Some(armed) = self.slots.remove(&id).and_then(|slot| slot.armed) {
+            self.timers.remove(&(armed, id));
+        }
+    }
+
+    /// Advances every instance that `event` concerns and appends what must be done, in order.
+    pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<InstanceEffect>) {
+        match event {
+            Event::Deadline => self.deadlines_passed(now, effects),
+            Event::Instance(id, input) => self.pass(now, id, input, effects),
+            Event::TrackResult { tracker, success } => {
+                let changed = self
+                    .trackers
+                    .get_mut(&tracker)
+                    .and_then(|t| t.record(success));
+                if changed.is_some() {
+                    self.reassess_all(now, effects, |t| t.trackers.contains_key(&tracker));
+                }
+            }
+            Event::Link { interface, up } => {
+                if self.links.insert(interface.clone(), up) != Some(up) {
+                    self.reassess_all(now, effects, |t| t.interfaces.contains_key(&interface));
+                }
+            }
+        }
+    }
+
+    /// When [`Event::Deadline`] is next due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The instance `id`, if there is one.
+    #[must_use]
+    pub fn instance(&self, id: InstanceId) -> Option<&Instance> {
+        self.slots.get(&id).map(|slot| &slot.instance)
+    }
+
+    /// All instances in order.
+    pub fn instances(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        self.slots.iter().map(|(id, slot)| (*id, &slot.instance))
+    }
+
+    fn deadlines_passed(&mut self, now: Instant, effects: &mut Vec<InstanceEffect>) {
+        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.pass(now, id, Input::Deadline, effects);
+            if self.timers.contains(&(at, id)) {
+                // An instance must not keep a timer that has fired, or this would never end.
+                self.timers.remove(&(at, id));
+                debug_assert!(false, "{id} did not act on its deadline");
+            }
+        }
+    }
+
+    fn pass(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        input: Input,
+        effects: &mut Vec<InstanceEffect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        slot.instance.handle(now, input, &mut self.scratch);
+        effects.extend(self.scratch.drain(..).map(|effect| (id, effect)));
+        let due = slot.instance.deadline();
+        if due != slot.armed {
+            slot.armed.map(|at| self.timers.remove(&(at, id)));
+            due.map(|at| self.timers.insert((at, id)));
+            slot.armed = due;
+        }
+    }
+
+    fn reassess_all(
+        &mut self,
+        now: Instant,
+        effects: &mut Vec<InstanceEffect>,
+        concerned: impl Fn(&Tracking) -> bool,
+    ) {
+        let ids: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, s)| concerned(&s.tracking))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.reassess(now, id, effects);
+        }
+    }
+
+    /// Works out priority and tracked faults of an instance anew from all its trackers.
+    fn reassess(&mut self, now: Instant, id: InstanceId, effects: &mut Vec<InstanceEffect>) {
+        let Some(slot) = self.slots.get(&id) else {
+            return;
+        };
+        let priority = self.priority_of(slot);
+        let wanted = self.tracked_faults(id);
+        let present: BTreeSet<Fault> = slot
+            .instance
+            .faults()
+            .iter()
+            .filter(|f| f.is_tracked())
+            .cloned()
+            .collect();
+        if priority != slot.instance.priority() {
+            self.pass(now, id, Input::PriorityChanged(priority), effects);
+        }
+        // Raised before cleared: an instance must not run between the two.
+        for fault in wanted.difference(&present) {
+            self.pass(now, id, Input::FaultRaised(fault.clone()), effects);
+        }
+        for fault in present.difference(&wanted) {
+            self.pass(now, id, Input::FaultCleared(fault.clone()), effects);
+        }
+    }
+
+    fn priority_of(&self, slot: &Slot) -> crate::types::Priority {
+        let trackers = slot
+            .tracking
+            .trackers
+            .iter()
+            .filter_map(|(id, weight)| self.tracker_up(*id).map(|up| weight.contribution(up)));
+        let interfaces = slot.tracking.interfaces.iter().map(|(name, weight)| {
+            weight.contribution(self.links.get(name).copied().unwrap_or(false))
+        });
+        effective_priority(slot.instance.config().priority, trackers.chain(interfaces))
+    }
+
+    fn tracked_faults(&self, id: InstanceId) -> BTreeSet<Fault> {
+        let Some(slot) = self.slots.get(&id) else {
+            return BTreeSet::new();
+        };
+        let trackers = slot.tracking.trackers.iter().filter(|(_, w)| w.is_fault());
+        let interfaces = slot
+            .tracking
+            .interfaces
+            .iter()
+            .filter(|(_, w)| w.is_fault());
+        trackers
+            .filter_map(|(id, weight)| match self.tracker_up(*id) {
+                None => Some(Fault::TrackerPending(*id)),
+                Some(up) if weight.is_good(up) => None,
+                Some(_) => Some(Fault::Tracker(*id)),
+            })
+            .chain(interfaces.filter_map(|(name, weight)| {
+                let up = self.links.get(name).copied().unwrap_or(false);
+                (!weight.is_good(up)).then(|| Fault::TrackedInterface(name.clone()))
+            }))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Priority, Vrid};
+    use crate::vrrp::instance::Transition;
+    use std::time::Duration;
+
+    const ID: InstanceId = InstanceId(1);
+    const SCRIPT: TrackerId = TrackerId(1);
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(0) + Duration::from_millis(millis)
+    }
+
+    fn router(weight: i16) -> (Router, Vec<InstanceEffect>) {
+        let mut router = Router::new();
+        router.set_tracker(SCRIPT, RiseFall::new(1, 1, false));
+        let tracking = Tracking {
+            trackers: [(SCRIPT, Weight::new(weight))].into(),
+            interfaces: BTreeMap::new(),
+        };
+        router.add(
+            at(0),
+            ID,
+            InstanceConfig::new(Vrid::new(51).unwrap()),
+            tracking,
+        );
+        let mut effects = Vec::new();
+        router.handle(at(0), Event::Instance(ID, Input::Startup), &mut effects);
+        (router, effects)
+    }
+
+    fn result(router: &mut Router, millis: u64, success: bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let event = Event::TrackResult {
+            tracker: SCRIPT,
+            success,
+        };
+        router.handle(at(millis), event, &mut effects);
+        effects.into_iter().map(|(_, effect)| effect).collect()
+    }
+
+    #[test]
+    fn a_script_without_weight_holds_the_start_back_until_its_first_result() {
+        let (mut router, effects) = router(0);
+        assert_eq!(effects, [(ID, Effect::RemoveAddresses)]);
+        assert_eq!(
+            result(&mut router, 10, true),
+            [Effect::Notify(Transition::Backup)]
+        );
+    }
+
+    #[test]
+    fn a_script_without_weight_that_fails_is_a_fault_until_it_succeeds() {
+        let (mut router, _) = router(0);
+        assert_eq!(
+            result(&mut router, 10, false),
+            [Effect::Notify(Transition::Fault)]
+        );
+        assert_eq!(
+            result(&mut router, 20, true),
+            [Effect::Notify(Transition::Backup)]
+        );
+    }
+
+    #[test]
+    fn a_weight_changes_the_priority_and_nothing_else() {
+        let (mut router, _) = router(2);
+        assert_eq!(result(&mut router, 10, true), []);
+        assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(102));
+        assert_eq!(result(&mut router, 20, false), []);
+        assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(100));
+    }
+
+    #[test]
+    fn two_tracked_interfaces_down_are_two_faults() {
+        let name = |n| InterfaceName::new(n).unwrap();
+        let mut router = Router::new();
+        let interfaces = [
+            (name("eth1"), Weight::new(0)),
+            (name("eth2"), Weight::new(0)),
+        ]
+        .into();
+        let tracking = Tracking {
+            trackers: BTreeMap::new(),
+            interfaces,
+        };
+        router.add(
+            at(0),
+            ID,
+            InstanceConfig::new(Vrid::new(1).unwrap()),
+            tracking,
+        );
+        let mut effects = Vec::new();
+        router.handle(at(0), Event::Instance(ID, Input::Startup), &mut effects);
+        for (interface, expected) in [("eth1", 1), ("eth2", 0)] {
+            let event = Event::Link {
+                interface: name(interface),
+                up: true,
+            };
+            router.handle(at(1), event, &mut effects);
+            assert_eq!(router.instance(ID).unwrap().faults().len(), expected);
+        }
+        assert_eq!(
+            effects.last(),
+            Some(&(ID, Effect::Notify(Transition::Backup)))
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! Bytes to values and back. Nothing in here keeps state.
+
+pub mod arp;
+pub mod ip;
+pub mod vrrp;
