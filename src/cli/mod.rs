@@ -1,0 +1,4 @@
+//! What a person or a program at the command line sees.
+
+pub(crate) mod mask;
+pub(crate) mod render;
