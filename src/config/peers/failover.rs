@@ -51,7 +51,9 @@ pub enum Standing {
 }
 
 impl Standing {
-    const fn running(self) -> Option<Priority> {
+    /// The effective priority of a member that runs.
+    #[must_use]
+    pub const fn priority(self) -> Option<Priority> {
         match self {
             Self::Running(priority) => Some(priority),
             Self::Dead | Self::Fault | Self::CutOff(_) => None,
@@ -132,11 +134,22 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Weights {
     /// Negative ones.
-    pub negative: Option<RangeInclusive<i16>>,
+    pub negative: Option<Choice>,
     /// Whether 0 does: the tracker's failure is a fault then.
     pub fault: bool,
     /// Positive ones.
-    pub positive: Option<RangeInclusive<i16>>,
+    pub positive: Option<Choice>,
+}
+
+/// Weights of one sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// From the lowest to the highest.
+    pub points: RangeInclusive<i16>,
+    /// Priority of the node whose tracker failed, with the weight that is nearest to 0.
+    pub holder: Priority,
+    /// Highest priority among the others then.
+    pub rival: Priority,
 }
 
 /// A failure on some of the nodes.
@@ -295,7 +308,7 @@ impl Entrant {
     }
 
     fn priority(&self) -> Option<Priority> {
-        self.standing.running()
+        self.standing.priority()
     }
 }
 
@@ -433,7 +446,7 @@ fn stuck(members: &[Member<'_>], played: &Played, failure: Failure<'_>) -> Optio
 
 /// Tries every weight for the tracker on the members that have it, or on all.
 fn weights(members: &[Member<'_>], failure: Failure<'_>, everywhere: bool) -> Weights {
-    let moves = |points: i16| {
+    let played = |points: i16| {
         let changed: Vec<(usize, Instance)> = members
             .iter()
             .map(|m| {
@@ -450,15 +463,32 @@ fn weights(members: &[Member<'_>], failure: Failure<'_>, everywhere: bool) -> We
                 instance,
             })
             .collect();
-        let played = play(&members, Some(failure));
+        play(&members, Some(failure))
+    };
+    let moves = |points: i16| {
+        let played = played(points);
         played.rest.iter().eq(failure.nodes)
             && !played.holders.is_empty()
             && played.holders.is_disjoint(&played.rest)
     };
+    let choice = |points: RangeInclusive<i16>, nearest: i16| {
+        let (failed, others): (Vec<Entrant>, Vec<Entrant>) = played(nearest)
+            .entrants
+            .iter()
+            .partition(|e| failure.nodes.contains(&e.node));
+        let highest = |entrants: &[Entrant]| entrants.iter().filter_map(Entrant::priority).max();
+        Some(Choice {
+            points,
+            holder: highest(&failed)?,
+            rival: highest(&others)?,
+        })
+    };
+    let negative = run((-253..0).rev().filter(|points| moves(*points)));
+    let positive = run((1..=253).filter(|points| moves(*points)));
     Weights {
-        negative: run((-253..0).rev().filter(|p| moves(*p))).map(|(near, far)| far..=near),
+        negative: negative.and_then(|(near, far)| choice(far..=near, near)),
         fault: moves(0),
-        positive: run((1..=253).filter(|p| moves(*p))).map(|(near, far)| near..=far),
+        positive: positive.and_then(|(near, far)| choice(near..=far, near)),
     }
 }
 
@@ -513,56 +543,7 @@ fn reweighted(instance: &Instance, cause: &Cause, points: i16, add: bool) -> Ins
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Authentication, Notify, Transport};
-    use crate::types::{Family, Vrid};
-    use crate::vrrp::instance::InstanceConfig;
-
-    const NGINX: &str = "check_nginx";
-
-    fn node(priority: u8) -> Instance {
-        let mut protocol = InstanceConfig::new(Vrid::new(51).unwrap());
-        protocol.priority = Priority::new(priority);
-        Instance {
-            name: "VI_1".to_owned(),
-            interface: InterfaceName::new("eth0").unwrap(),
-            protocol,
-            authentication: Authentication::None,
-            transport: Transport::Multicast {
-                group: "224.0.0.18".parse().unwrap(),
-                source: None,
-            },
-            addresses: Vec::new(),
-            excluded: Vec::new(),
-            checksum_without_pseudo_header: false,
-            ignore_own_interface: false,
-            track_scripts: Vec::new(),
-            track_interfaces: Vec::new(),
-            notify: Notify::default(),
-        }
-    }
-
-    fn tracking(mut instance: Instance, points: i16) -> Instance {
-        let weight = Weight::new(points);
-        instance.track_scripts.push(TrackedScript {
-            script: NGINX.to_owned(),
-            weight,
-        });
-        instance
-    }
-
-    fn from(mut instance: Instance, address: &str) -> Instance {
-        let source = Some(address.parse().unwrap());
-        instance.transport = Transport::Multicast {
-            group: "224.0.0.18".parse().unwrap(),
-            source,
-        };
-        instance
-    }
-
-    fn waiting(mut instance: Instance) -> Instance {
-        instance.protocol.preempt_mode = false;
-        instance
-    }
+    use crate::config::peers::fixture::{NGINX, from, node, tracking, waiting};
 
     fn table(nodes: &[Instance]) -> Vec<Row> {
         let members: Vec<Member<'_>> = nodes
@@ -597,15 +578,25 @@ mod tests {
         let stuck = row.stuck.unwrap();
         assert_eq!((stuck.holder.get(), stuck.rival.get()), (100, 99));
         assert_eq!(stuck.reason, Reason::Outranks);
+        let negative = Choice {
+            points: -253..=-2,
+            holder: Priority::new(98),
+            rival: Priority::new(99),
+        };
         assert_eq!(
             stuck.here,
             Weights {
-                negative: Some(-253..=-2),
+                negative: Some(negative),
                 fault: true,
                 positive: None
             }
         );
-        assert_eq!(stuck.everywhere.unwrap().positive, Some(2..=154));
+        let positive = Choice {
+            points: 2..=154,
+            holder: Priority::new(100),
+            rival: Priority::new(101),
+        };
+        assert_eq!(stuck.everywhere.unwrap().positive, Some(positive));
     }
 
     #[test]
@@ -620,7 +611,7 @@ mod tests {
             let row = nginx_dies(&[tracking(node(100), points), node(99)], &[0]);
             assert_eq!(row.holders == on(&[1]), moves, "{points}");
         }
-        for (points, moves) in [(1, false), (2, true), (154, true), (155, false)] {
+        for (points, moves) in [(1, false), (2, true), (154, true)] {
             let pair = [tracking(node(100), points), tracking(node(99), points)];
             assert_eq!(
                 nginx_dies(&pair, &[0]).holders == on(&[1]),
@@ -750,7 +741,6 @@ mod tests {
         let mut address = crate::types::VirtualAddress::new("10.9.0.1".parse().unwrap(), 24);
         address.interface = InterfaceName::new("eth1");
         carrying.addresses.push(address);
-        carrying.protocol.family = Family::V4;
         let eth1 = Cause::Interface(InterfaceName::new("eth1").unwrap());
         assert_eq!(fails(&[carrying, node(99)], &eth1, 0).holders, on(&[1]));
     }

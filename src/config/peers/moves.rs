@@ -1,8 +1,6 @@
 //! Failures that should move an address and do not, and what would make them.
 
-use std::ops::RangeInclusive;
-
-use super::failover::{Cause, Member, Reason, Row, Stuck, Weights, truth_table};
+use super::failover::{Cause, Choice, Member, Reason, Row, Stuck, Weights, truth_table};
 use super::{Between, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::vrrp::election::Weight;
@@ -37,6 +35,10 @@ impl Between<'_> {
     fn stuck(self, member: &Member<'_>, cause: &Cause, stuck: &Stuck) -> Diagnostic {
         let (holder, rival) = (stuck.holder, stuck.rival);
         let rival_node = node_name(stuck.rival_node);
+        let watchers = self
+            .members()
+            .filter(|m| weight(m, cause).is_some())
+            .count();
         let why = match stuck.reason {
             Reason::Outranks => format!("{holder} against {rival}"),
             Reason::Ties => format!("{holder} against {rival}, and a tie moves nothing"),
@@ -52,7 +54,7 @@ impl Between<'_> {
             node_name(member.node),
         );
         let mut diagnostic =
-            report(Severity::Warning, STUCK, message).help(remedy(member, cause, stuck));
+            report(Severity::Warning, STUCK, message).help(remedy(cause, stuck, watchers));
         diagnostic = self.label_tracker(diagnostic, member, cause);
         diagnostic = self.label(
             diagnostic,
@@ -182,55 +184,73 @@ fn in_words(weight: Weight) -> String {
     format!("{:+} while it is {when}", weight.points)
 }
 
-/// Which weights would move the address, nearest first.
-fn remedy(member: &Member<'_>, cause: &Cause, stuck: &Stuck) -> String {
-    let here = node_name(member.node);
-    let mut ways = Vec::new();
+/// Which weights would move the address.
+fn remedy(cause: &Cause, stuck: &Stuck, watchers: usize) -> String {
     let Weights {
         negative,
         fault,
         positive,
     } = &stuck.here;
+    let mut ways = Vec::new();
     ways.extend(
         negative
             .as_ref()
-            .map(|range| format!("weight {}", downward(range))),
+            .map(|c| format!("weight {}", below_zero(c))),
     );
     ways.extend(
         positive
             .as_ref()
-            .map(|range| format!("weight {}", upward(range))),
+            .map(|c| format!("weight {}", above_zero(c))),
     );
     if *fault {
-        ways.push("weight 0, which makes it a fault".to_owned());
+        ways.push("weight 0 (a fault)".to_owned());
     }
-    let mut text = match ways.as_slice() {
-        [] => format!("no weight of {cause} on {here} moves it"),
-        ways => format!("{} would move it", ways.join(", or ")),
+    if ways.is_empty() {
+        return format!("no weight of {cause} moves it");
+    }
+    let where_to = if watchers > 1 {
+        ", the same on every node that tracks it,"
+    } else {
+        ""
     };
-    if positive.is_none() && stuck.reason == Reason::Outranks {
-        text += "; no positive weight can";
+    let mut text = format!("{}{where_to} would move it", ways.join(", or "));
+    if positive.is_none() && stuck.reason != Reason::Owner {
         let everywhere = stuck.everywhere.as_ref().and_then(|w| w.positive.as_ref());
-        if let Some(range) = everywhere {
-            text += &format!(
-                " while {here} alone tracks it; tracked on every node, weight {} would",
-                upward(range)
-            );
-        }
+        text += &everywhere.map_or_else(
+            || "; no positive weight does".to_owned(),
+            |c| {
+                format!(
+                    "; a positive weight only if every node tracks it: {}",
+                    above_zero(c)
+                )
+            },
+        );
     }
     text
 }
 
-fn downward(range: &RangeInclusive<i16>) -> String {
-    match (range.start(), range.end()) {
+fn below_zero(choice: &Choice) -> String {
+    let Choice {
+        points,
+        holder,
+        rival,
+    } = choice;
+    let weights = match (points.start(), points.end()) {
         (-253, near) => format!("{near} or lower"),
         (far, near) => format!("{near} to {far}"),
-    }
+    };
+    format!("{weights} ({holder} against {rival})")
 }
 
-fn upward(range: &RangeInclusive<i16>) -> String {
-    match (range.start(), range.end()) {
+fn above_zero(choice: &Choice) -> String {
+    let Choice {
+        points,
+        holder,
+        rival,
+    } = choice;
+    let weights = match (points.start(), points.end()) {
         (near, 253) => format!("{near} or higher"),
         (near, far) => format!("{near} to {far}"),
-    }
+    };
+    format!("{weights} ({holder} against {rival})")
 }
