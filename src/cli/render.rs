@@ -177,7 +177,7 @@ pub(crate) const fn word(severity: Severity) -> &'static str {
 }
 
 /// How many of each severity there are, for example `2 errors, 1 warning`.
-pub(crate) fn summary<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic> + Clone) -> String {
+pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
     let severities = [
         (Severity::Error, "error", "errors"),
         (Severity::Warning, "warning", "warnings"),
@@ -325,11 +325,8 @@ mod tests {
     #[test]
     fn the_summary_counts_what_there_is() {
         let all = [Severity::Error, Severity::Warning, Severity::Error].map(report);
-        assert_eq!(summary(all.iter()), "2 errors, 1 warning");
-        assert_eq!(summary([].iter()), "no problems");
-        assert_eq!(
-            summary([report(Severity::Advice)].iter()),
-            "1 piece of advice"
-        );
+        assert_eq!(summary(&all), "2 errors, 1 warning");
+        assert_eq!(summary(&[]), "no problems");
+        assert_eq!(summary(&[report(Severity::Advice)]), "1 piece of advice");
     }
 }
