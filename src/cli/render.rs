@@ -183,21 +183,18 @@ pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
         (Severity::Warning, "warning", "warnings"),
         (Severity::Advice, "piece of advice", "pieces of advice"),
     ];
-    let counts: Vec<String> = severities
-        .into_iter()
-        .map(|(severity, one, many)| {
-            (
-                diagnostics
-                    .clone()
-                    .filter(|d| d.severity == severity)
-                    .count(),
-                one,
-                many,
-            )
-        })
-        .filter(|(count, _, _)| *count > 0)
-        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
-        .collect();
+    let mut counts = Vec::new();
+    for (severity, one, many) in severities {
+        match diagnostics
+            .iter()
+            .filter(|d| d.severity == severity)
+            .count()
+        {
+            0 => {}
+            1 => counts.push(format!("1 {one}")),
+            count => counts.push(format!("{count} {many}")),
+        }
+    }
     if counts.is_empty() {
         "no problems".to_owned()
     } else {

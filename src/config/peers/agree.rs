@@ -251,13 +251,13 @@ impl Between<'_> {
             diagnostic,
             sender,
             &["unicast_peer"],
-            format!("lacks {address}"),
+            &format!("lacks {address}"),
         );
         self.label(
             diagnostic,
             receiver,
             &["unicast_src_ip"],
-            format!("{to} is {address}"),
+            &address.to_string(),
         )
     }
 
@@ -333,8 +333,8 @@ impl Between<'_> {
             let diagnostic = report(Severity::Advice, NOPREEMPT, message).help(format!(
                 "{high} has the higher priority and still takes over at its return"
             ));
-            let diagnostic = self.label(diagnostic, below, &["nopreempt"], String::new());
-            self.label(diagnostic, top, &["priority"], priority(top).to_string())
+            let diagnostic = self.label(diagnostic, below, &["nopreempt"], "");
+            self.label(diagnostic, top, &["priority"], &priority(top).to_string())
         })
     }
 

@@ -29,12 +29,6 @@ pub struct Node<'a> {
     pub locate: &'a dyn Fn(&str, &str) -> Option<Span>,
 }
 
-impl Node<'_> {
-    fn find(&self, block: &str, keyword: &str) -> Option<Span> {
-        (self.locate)(block, keyword)
-    }
-}
-
 /// One virtual router on all nodes that have it.
 #[derive(Debug, Clone)]
 pub struct VirtualRouter<'a> {
@@ -153,7 +147,7 @@ fn mistyped_vrid(nodes: &[Node<'_>], a: &VirtualRouter<'_>, b: &VirtualRouter<'_
         .help("use one virtual_router_id: with two, every node holds the address at once");
     for member in a.members.iter().chain(&b.members) {
         let value = member.instance.protocol.vrid.to_string();
-        diagnostic = between.label(diagnostic, member, &["virtual_router_id"], value);
+        diagnostic = between.label(diagnostic, member, &["virtual_router_id"], &value);
     }
     diagnostic
 }
@@ -173,7 +167,7 @@ fn lonely(nodes: &[Node<'_>], router: &VirtualRouter<'_>) -> Diagnostic {
         report(Severity::Warning, ALONE, message).help("no other node takes its addresses over");
     let between = Between { nodes, router };
     for member in &router.members {
-        diagnostic = between.label(diagnostic, member, &["virtual_router_id"], String::new());
+        diagnostic = between.label(diagnostic, member, &["virtual_router_id"], "");
     }
     diagnostic
 }
@@ -207,14 +201,13 @@ impl<'a> Between<'a> {
     /// Points at each member's first keyword of `keywords` that its file has.
     fn labelled(
         self,
-        mut diagnostic: Diagnostic,
+        diagnostic: Diagnostic,
         keywords: &[&str],
         text: impl Fn(&Member<'_>) -> String,
     ) -> Diagnostic {
-        for member in self.members() {
-            diagnostic = self.label(diagnostic, member, keywords, text(member));
-        }
-        diagnostic
+        self.members().fold(diagnostic, |diagnostic, member| {
+            self.label(diagnostic, member, keywords, &text(member))
+        })
     }
 
     fn label(
@@ -222,14 +215,35 @@ impl<'a> Between<'a> {
         diagnostic: Diagnostic,
         member: &Member<'_>,
         keywords: &[&str],
-        text: String,
+        text: &str,
     ) -> Diagnostic {
-        let block = &member.instance.name;
-        let locate = |keyword: &&str| self.nodes.get(member.node)?.find(block, keyword);
-        match keywords.iter().chain(&["vrrp_instance"]).find_map(locate) {
-            Some(span) => diagnostic.label(span, text),
-            None => diagnostic,
-        }
+        let block = member.instance.name.as_str();
+        let places = keywords
+            .iter()
+            .chain(&["vrrp_instance"])
+            .map(|keyword| (block, *keyword));
+        self.label_first(diagnostic, member, places, text)
+    }
+
+    /// Points at the first of `places` (block, keyword) that the member's file has.
+    fn label_first<'p>(
+        self,
+        diagnostic: Diagnostic,
+        member: &Member<'_>,
+        mut places: impl Iterator<Item = (&'p str, &'p str)>,
+        text: &str,
+    ) -> Diagnostic {
+        let locate = |(block, keyword)| (self.nodes.get(member.node)?.locate)(block, keyword);
+        let Some(span) = places.find_map(locate) else {
+            return diagnostic;
+        };
+        let node = node_name(member.node);
+        let text = if text.is_empty() {
+            node
+        } else {
+            format!("{node}: {text}")
+        };
+        diagnostic.label(span, text)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::failover::{Cause, Choice, Member, Reason, Row, Stuck, Weights, truth_table};
 use super::{Between, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
+use crate::config::model::TrackScript;
 use crate::vrrp::election::Weight;
 
 /// A weighted failure that moves nothing.
@@ -12,7 +13,7 @@ const UNWATCHED: Code = Code(621);
 /// Two nodes that both hold the address.
 const UNHEARD: Code = Code(622);
 
-impl Between<'_> {
+impl<'a> Between<'a> {
     /// Every failure after which the address is not where it should be.
     pub(super) fn failures(self) -> Vec<Diagnostic> {
         let rows = truth_table(&self.router.members);
@@ -60,33 +61,44 @@ impl Between<'_> {
             diagnostic,
             member,
             &["priority"],
-            format!("{holder} while {cause} is down"),
+            &format!("{holder} while {cause} is down"),
         );
         match self.members().find(|m| m.node == stuck.rival_node) {
             Some(rival_member) => {
-                self.label(diagnostic, rival_member, &["priority"], rival.to_string())
+                self.label(diagnostic, rival_member, &["priority"], &rival.to_string())
             }
             None => diagnostic,
         }
     }
 
-    /// Points at the weight of a script, or else at the list that tracks it.
+    /// Points at the weight that a script has by itself, or else at the list that tracks it.
     fn label_tracker(
         self,
         diagnostic: Diagnostic,
         member: &Member<'_>,
         cause: &Cause,
     ) -> Diagnostic {
-        let (block, list) = match cause {
-            Cause::Script(name) => (name.as_str(), "track_script"),
-            Cause::Interface(_) | Cause::Host => ("", "track_interface"),
+        let here = member.instance.name.as_str();
+        let weight = weight(member, cause);
+        let text = weight.map_or_else(String::new, in_words);
+        let places = match cause {
+            Cause::Script(name) if self.script(member, name).map(|s| s.weight) == weight => {
+                vec![(name.as_str(), "weight"), (here, "track_script")]
+            }
+            Cause::Script(name) => vec![(here, name.as_str()), (here, "track_script")],
+            Cause::Interface(name) => vec![(here, name.as_str()), (here, "track_interface")],
+            Cause::Host => Vec::new(),
         };
-        let text = weight(member, cause).map_or_else(String::new, in_words);
-        let node = self.nodes.get(member.node);
-        match node.and_then(|n| n.find(block, "weight")) {
-            Some(span) => diagnostic.label(span, text),
-            None => self.label(diagnostic, member, &[list], text),
-        }
+        self.label_first(diagnostic, member, places.into_iter(), &text)
+    }
+
+    fn script(self, member: &Member<'_>, name: &str) -> Option<&'a TrackScript> {
+        self.nodes
+            .get(member.node)?
+            .config
+            .scripts
+            .iter()
+            .find(|s| s.name == name)
     }
 
     fn unheard(self, member: &Member<'_>, cause: &Cause) -> Diagnostic {
@@ -97,7 +109,7 @@ impl Between<'_> {
         );
         let diagnostic = report(Severity::Warning, UNHEARD, message)
             .help("without dont_track_primary it would let go of the address");
-        self.label(diagnostic, member, &["dont_track_primary"], String::new())
+        self.label(diagnostic, member, &["dont_track_primary"], "")
     }
 
     /// A service that one node watches and another takes over without looking.
@@ -122,13 +134,7 @@ impl Between<'_> {
 
     /// Whether `member` tracks a script of that name, or one that runs the same command.
     fn watches(self, member: &Member<'_>, watcher: &Member<'_>, name: &str) -> bool {
-        let command = |m: &Member<'_>, name: &str| {
-            let scripts = &self.nodes.get(m.node)?.config.scripts;
-            scripts
-                .iter()
-                .find(|s| s.name == name)
-                .map(|s| &s.command.argv)
-        };
+        let command = |m: &Member<'_>, name: &str| self.script(m, name).map(|s| &s.command.argv);
         let wanted = command(watcher, name);
         let mut tracked = member.instance.track_scripts.iter();
         tracked
@@ -146,14 +152,9 @@ impl Between<'_> {
         let diagnostic = report(Severity::Warning, UNWATCHED, message).help(format!(
             "track it on {nodes} too: the address could go where it is down"
         ));
-        let diagnostic = self.label(diagnostic, watcher, &["track_script"], String::new());
+        let diagnostic = self.label(diagnostic, watcher, &[name, "track_script"], "");
         blind.iter().fold(diagnostic, |diagnostic, member| {
-            self.label(
-                diagnostic,
-                member,
-                &["track_script"],
-                "not tracked".to_owned(),
-            )
+            self.label(diagnostic, member, &["track_script"], "not tracked")
         })
     }
 }
