@@ -3,4 +3,5 @@
 pub mod diagnostic;
 pub mod diff;
 pub mod model;
+pub mod peers;
 pub mod source;
