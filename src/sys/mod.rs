@@ -2,6 +2,7 @@
 
 mod ffi;
 pub mod netlink;
+pub mod pidfile;
 pub mod process;
 pub mod schedule;
 pub mod socket;
