@@ -6,6 +6,7 @@
 //! talks to the kernel, and [`runtime`] alone knows all of them.
 
 pub mod config;
+pub mod lab;
 pub mod sys;
 pub mod types;
 pub mod vrrp;
