@@ -1,0 +1,323 @@
+//! `vipd check`: what is wrong in a file, between the files of a group of nodes, and whether
+//! every failure that they track moves the address.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use vipd::config::diagnostic::{Diagnostic, Severity};
+use vipd::config::load::{Provenance, load};
+use vipd::config::model::Config;
+use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
+use vipd::config::peers::{self, Node, VirtualRouter, virtual_routers};
+use vipd::config::source::{FileId, SourceMap, Span};
+use vipd::types::Priority;
+
+use super::render::{Printer, colours, summary, word};
+use super::table;
+
+/// Exit status when a file has errors, alone or beside its peers.
+const ERRORS: u8 = 1;
+/// Exit status when a file cannot be read.
+const UNREADABLE: u8 = 2;
+
+/// Say what is wrong in a file, and between the files of nodes that share an address.
+///
+/// With the files of all nodes, check also prints where the address goes for every failure that
+/// the nodes can tell: a dead host, a link that is down, a script that fails.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status: 0 if there is no error (there may be warnings), 1 if there is \
+                        one, 2 if a file cannot be read or the call is wrong."
+)]
+pub(crate) struct Check {
+    /// The configuration, then those of the other nodes
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Print one line for each problem and no table
+    #[arg(long, conflicts_with = "json")]
+    short: bool,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Prints everything found on the standard output.
+    pub(crate) fn run(&self) -> io::Result<ExitCode> {
+        let mut checked = Checked::default();
+        for path in &self.files {
+            if let Err(error) = checked.read(path) {
+                writeln!(io::stderr(), "vipd: {path}: {error}")?;
+                return Ok(ExitCode::from(UNREADABLE));
+            }
+        }
+        checked.compare();
+        let mut out = io::stdout().lock();
+        let printed = match (self.json, self.short) {
+            (true, _) => checked.print_json(&mut out),
+            (false, true) => checked.print_short(&mut out),
+            (false, false) => {
+                let colours = colours(&out);
+                checked.print(&mut out, colours)
+            }
+        };
+        match printed {
+            // Who reads may have seen enough: `vipd check FILE | head`.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
+            other => other?,
+        }
+        let errors = checked
+            .diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error);
+        Ok(if errors {
+            ExitCode::from(ERRORS)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+/// All files with what was found in them and between them.
+#[derive(Default)]
+struct Checked {
+    sources: SourceMap,
+    nodes: Vec<Read>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// One node's file.
+struct Read {
+    name: String,
+    config: Config,
+    provenance: Provenance,
+}
+
+impl Checked {
+    /// Adds a node. Its places move behind those of the files before it.
+    fn read(&mut self, path: &str) -> io::Result<()> {
+        let (sources, lowered) = load(path)?;
+        let base = u32::try_from(self.sources.files().count()).unwrap_or(u32::MAX);
+        for file in sources.files() {
+            self.sources.add(&file.name, &file.text);
+        }
+        let moved = |span: Span| Span {
+            file: FileId(base.saturating_add(span.file.0)),
+            ..span
+        };
+        self.diagnostics
+            .extend(lowered.diagnostics.into_iter().map(|mut diagnostic| {
+                for label in &mut diagnostic.labels {
+                    label.span = moved(label.span);
+                }
+                diagnostic
+            }));
+        self.nodes.push(Read {
+            name: path.to_owned(),
+            config: lowered.config,
+            provenance: lowered
+                .provenance
+                .into_iter()
+                .map(|(at, s)| (at, moved(s)))
+                .collect(),
+        });
+        Ok(())
+    }
+
+    /// Adds what is wrong between the nodes.
+    fn compare(&mut self) {
+        let locate: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                |block: &str, keyword: &str| {
+                    node.provenance
+                        .get(&(block.to_owned(), keyword.to_owned()))
+                        .copied()
+                }
+            })
+            .collect();
+        let nodes: Vec<Node<'_>> = self
+            .nodes
+            .iter()
+            .zip(&locate)
+            .map(|(node, locate)| Node {
+                config: &node.config,
+                locate,
+            })
+            .collect();
+        let found = peers::check(&nodes);
+        self.diagnostics.extend(found);
+    }
+
+    fn configs(&self) -> Vec<&Config> {
+        self.nodes.iter().map(|node| &node.config).collect()
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
+    /// The virtual routers that more than one node has, with what becomes of each failure.
+    fn tables(&self) -> Vec<(VirtualRouter<'_>, Vec<Row>)> {
+        virtual_routers(&self.configs())
+            .into_iter()
+            .filter(|router| router.members.len() > 1)
+            .map(|router| {
+                let rows = truth_table(&router.members);
+                (router, rows)
+            })
+            .collect()
+    }
+
+    fn print(&self, out: &mut impl Write, colours: bool) -> io::Result<()> {
+        let printer = Printer::new(&self.sources, colours);
+        for diagnostic in &self.diagnostics {
+            writeln!(out, "{}\n", printer.whole(diagnostic))?;
+        }
+        let files = self.files();
+        for (router, rows) in self.tables() {
+            writeln!(out, "{}", table::truth_table(&router, &rows, &files))?;
+        }
+        writeln!(out, "{}", summary(&self.diagnostics))
+    }
+
+    fn print_short(&self, out: &mut impl Write) -> io::Result<()> {
+        let printer = Printer::new(&self.sources, false);
+        self.diagnostics
+            .iter()
+            .try_for_each(|d| writeln!(out, "{}", printer.line(d)))
+    }
+
+    fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let printer = Printer::new(&self.sources, false);
+        let tables = self.tables();
+        let files = self.files();
+        let report = Report {
+            files: &files,
+            diagnostics: self
+                .diagnostics
+                .iter()
+                .map(|d| Problem::new(&printer, d))
+                .collect(),
+            virtual_routers: tables
+                .iter()
+                .map(|(r, rows)| Router::new(r, rows))
+                .collect(),
+        };
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)
+    }
+}
+
+/// What `--json` prints. Nodes are counted from 1, in the order of `files`.
+#[derive(Serialize)]
+struct Report<'a> {
+    files: &'a [String],
+    diagnostics: Vec<Problem<'a>>,
+    virtual_routers: Vec<Router<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    severity: &'static str,
+    code: String,
+    message: &'a str,
+    places: Vec<Place<'a>>,
+    help: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Router<'a> {
+    vrid: u8,
+    addresses: Vec<String>,
+    members: Vec<Instance<'a>>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    node: usize,
+    instance: &'a str,
+}
+
+/// One row of the table; `what` is null in the rest state.
+#[derive(Serialize)]
+struct Failure {
+    kind: &'static str,
+    what: Option<String>,
+    nodes: Vec<usize>,
+    priorities: Vec<Option<u8>>,
+    holders: Vec<usize>,
+    mended: Vec<usize>,
+    stuck: bool,
+}
+
+impl<'a> Problem<'a> {
+    fn new(printer: &Printer<'a>, diagnostic: &'a Diagnostic) -> Self {
+        let places = diagnostic.labels.iter().filter_map(|label| {
+            let (file, line, column) = printer.place(label)?;
+            Some(Place {
+                file,
+                line,
+                column,
+                text: &label.text,
+            })
+        });
+        Self {
+            severity: word(diagnostic.severity),
+            code: diagnostic.code.to_string(),
+            message: &diagnostic.message,
+            places: places.collect(),
+            help: diagnostic.help.as_deref(),
+        }
+    }
+}
+
+impl<'a> Router<'a> {
+    fn new(router: &VirtualRouter<'a>, rows: &[Row]) -> Self {
+        let member = |m: &Member<'a>| Instance {
+            node: m.node + 1,
+            instance: &m.instance.name,
+        };
+        Self {
+            vrid: router.vrid.get(),
+            addresses: table::addresses(router),
+            members: router.members.iter().map(member).collect(),
+            failures: rows.iter().map(Failure::new).collect(),
+        }
+    }
+}
+
+impl Failure {
+    fn new(row: &Row) -> Self {
+        let counted = |nodes: &Holders| nodes.iter().map(|node| node + 1).collect();
+        Self {
+            kind: match row.cause {
+                None => "none",
+                Some(Cause::Host) => "host",
+                Some(Cause::Interface(_)) => "interface",
+                Some(Cause::Script(_)) => "script",
+            },
+            what: row.cause.as_ref().map(ToString::to_string),
+            nodes: row.nodes.iter().map(|node| node + 1).collect(),
+            priorities: row
+                .standings
+                .iter()
+                .map(|s| s.priority().map(Priority::get))
+                .collect(),
+            holders: counted(&row.holders),
+            mended: counted(&row.mended),
+            stuck: row.stuck.is_some(),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What a person or a program at the command line sees.
+
+pub(crate) mod check;
+pub(crate) mod mask;
+pub(crate) mod render;
+pub(crate) mod table;

@@ -1,0 +1,374 @@
+//! What has to be the same on all nodes of a virtual router, or must not be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::failover::Member;
+use super::{Between, node_name, report};
+use crate::config::diagnostic::{Code, Diagnostic, Severity};
+use crate::config::model::{Authentication, Instance, Transport};
+use crate::types::{Family, Priority, Version, VirtualAddress};
+
+const VERSION: Code = Code(603);
+const AUTHENTICATION: Code = Code(604);
+const ADDRESSES: Code = Code(605);
+const INTERVAL: Code = Code(606);
+const TIE: Code = Code(607);
+const OWNERS: Code = Code(608);
+const TRANSPORT: Code = Code(609);
+const UNICAST_PEER: Code = Code(610);
+const SAME_SOURCE: Code = Code(611);
+const CHECKSUM: Code = Code(612);
+const BOTH_MASTER: Code = Code(613);
+const NOPREEMPT: Code = Code(614);
+
+impl Between<'_> {
+    /// Everything in which the members do not fit together.
+    pub(super) fn disagreements(self) -> Vec<Diagnostic> {
+        let findings = [
+            self.version(),
+            self.authentication(),
+            self.interval(),
+            self.addresses(),
+            self.checksum(),
+            self.transport(),
+            self.same_source(),
+            self.priority(),
+            self.both_master(),
+            self.nopreempt(),
+        ];
+        let mut found: Vec<Diagnostic> = findings.into_iter().flatten().collect();
+        found.extend(self.unicast_peers());
+        found
+    }
+
+    fn version(self) -> Option<Diagnostic> {
+        let number = |m: &Member<'_>| m.instance.protocol.version.number();
+        let values = self.values(number);
+        differ(&values).then(|| {
+            let message = self.message("version", &values);
+            self.labelled(
+                report(Severity::Error, VERSION, message),
+                &["version"],
+                |m| number(m).to_string(),
+            )
+            .help("a node drops the adverts of the other version, and both hold the address")
+        })
+    }
+
+    fn authentication(self) -> Option<Diagnostic> {
+        let values = self.values(|m| match m.instance.authentication {
+            Authentication::None => "none",
+            Authentication::Password(_) => "PASS",
+        });
+        let places = &["authentication", "auth_type", "auth_pass"];
+        let help = "a node drops adverts that fail its check, and both hold the address";
+        if differ(&values) {
+            let message = self.message("authentication", &values);
+            let diagnostic = report(Severity::Error, AUTHENTICATION, message).help(help);
+            return Some(self.labelled(diagnostic, places, |m| {
+                self.value_at(&values, m)
+                    .map_or_else(String::new, ToString::to_string)
+            }));
+        }
+        let passwords = self
+            .members()
+            .map(|m| &m.instance.authentication)
+            .collect::<Vec<_>>();
+        differ(&passwords).then(|| {
+            let message = format!("{}: auth_pass differs", self.name());
+            let diagnostic = report(Severity::Error, AUTHENTICATION, message).help(help);
+            self.labelled(diagnostic, &["auth_pass", "authentication"], |_| {
+                String::new()
+            })
+        })
+    }
+
+    fn interval(self) -> Option<Diagnostic> {
+        let interval = |m: &Member<'_>| m.instance.protocol.advertisement_interval;
+        let values = self.values(|m| format!("{} s", interval(m)));
+        let any_v2 = self
+            .members()
+            .any(|m| m.instance.protocol.version == Version::V2);
+        let (severity, help) = if any_v2 {
+            (
+                Severity::Error,
+                "version 2 drops adverts of another advert_int, and both hold the address",
+            )
+        } else {
+            (
+                Severity::Warning,
+                "backups follow the active node, so takeover time depends on who is active",
+            )
+        };
+        differ(&values).then(|| {
+            let message = self.message("advert_int", &values);
+            let diagnostic = report(severity, INTERVAL, message).help(help);
+            self.labelled(diagnostic, &["advert_int"], |m| {
+                format!("{} s", interval(m))
+            })
+        })
+    }
+
+    fn addresses(self) -> Option<Diagnostic> {
+        self.missing(Severity::Error, "virtual_ipaddress", |i| &i.addresses)
+            .or_else(|| {
+                self.missing(Severity::Warning, "virtual_ipaddress_excluded", |i| {
+                    &i.excluded
+                })
+            })
+            .or_else(|| self.prefix_lengths())
+            .or_else(|| self.address_order())
+    }
+
+    /// Addresses that not every node has.
+    fn missing(
+        self,
+        severity: Severity,
+        keyword: &str,
+        list: impl Fn(&Instance) -> &[VirtualAddress],
+    ) -> Option<Diagnostic> {
+        let set = |m: &Member<'_>| -> BTreeSet<IpAddr> {
+            list(m.instance).iter().map(|a| a.address).collect()
+        };
+        let all: BTreeSet<IpAddr> = self.members().flat_map(set).collect();
+        let lacks = |m: &Member<'_>| {
+            let missing: Vec<String> = all.difference(&set(m)).map(IpAddr::to_string).collect();
+            (!missing.is_empty()).then(|| format!("lacks {}", missing.join(", ")))
+        };
+        let lacking: Vec<String> = self
+            .members()
+            .filter_map(|m| lacks(m).map(|lacks| format!("{} {lacks}", node_name(m.node))))
+            .collect();
+        (!lacking.is_empty()).then(|| {
+            let message = format!("{}: {keyword} differs: {}", self.name(), lacking.join("; "));
+            let diagnostic = report(severity, ADDRESSES, message)
+                .help("an address that a node lacks is gone while that node is active");
+            self.labelled(diagnostic, &[keyword], |m| lacks(m).unwrap_or_default())
+        })
+    }
+
+    fn prefix_lengths(self) -> Option<Diagnostic> {
+        let values = self.values(|m| {
+            m.instance
+                .all_addresses()
+                .map(ToString::to_string)
+                .collect()
+        });
+        let sets: BTreeSet<&BTreeSet<String>> = values.iter().collect();
+        (sets.len() > 1).then(|| {
+            let message = format!("{}: an address has another prefix length", self.name());
+            let diagnostic = report(Severity::Warning, ADDRESSES, message)
+                .help("the subnet's route would come and go with the active node");
+            self.labelled(diagnostic, &["virtual_ipaddress"], |m| {
+                let addresses = self.value_at(&values, m).into_iter().flatten();
+                addresses.cloned().collect::<Vec<_>>().join(", ")
+            })
+        })
+    }
+
+    fn address_order(self) -> Option<Diagnostic> {
+        let values = self.values(|m| {
+            m.instance
+                .addresses
+                .iter()
+                .map(|a| a.address)
+                .collect::<Vec<_>>()
+        });
+        differ(&values).then(|| {
+            let message = format!("{}: virtual_ipaddress is in another order", self.name());
+            let diagnostic = report(Severity::Advice, ADDRESSES, message)
+                .help("nothing breaks; the same order makes the files easy to compare");
+            self.labelled(diagnostic, &["virtual_ipaddress"], |_| String::new())
+        })
+    }
+
+    fn checksum(self) -> Option<Diagnostic> {
+        let values = self.values(|m| match m.instance.checksum_without_pseudo_header {
+            true => "on",
+            false => "off",
+        });
+        let v3 = self
+            .members()
+            .all(|m| m.instance.protocol.version == Version::V3);
+        (v3 && self.router.family == Family::V4 && differ(&values)).then(|| {
+            let message = self.message("v3_checksum_as_v2", &values);
+            let diagnostic = report(Severity::Warning, CHECKSUM, message)
+                .help("vipd accepts both forms, keepalived only its own");
+            self.labelled(diagnostic, &["v3_checksum_as_v2"], |_| String::new())
+        })
+    }
+
+    fn transport(self) -> Option<Diagnostic> {
+        let values = self.values(|m| match &m.instance.transport {
+            Transport::Multicast { group, .. } => format!("multicast {group}"),
+            Transport::Unicast { .. } => "unicast".to_owned(),
+        });
+        differ(&values).then(|| {
+            let message = format!(
+                "{}: adverts do not meet: {}",
+                self.name(),
+                self.listed(&values)
+            );
+            let diagnostic = report(Severity::Error, TRANSPORT, message)
+                .help("use one way on all nodes: otherwise both hold the address");
+            let places = &["unicast_peer", "mcast_dst_ip", "virtual_router_id"];
+            self.labelled(diagnostic, places, |m| {
+                self.value_at(&values, m).cloned().unwrap_or_default()
+            })
+        })
+    }
+
+    /// Peers that send to each other must name each other.
+    fn unicast_peers(self) -> Vec<Diagnostic> {
+        let unicast = self.members().filter_map(|m| match &m.instance.transport {
+            Transport::Unicast { peers, .. } => Some((m, peers)),
+            Transport::Multicast { .. } => None,
+        });
+        let mut found = Vec::new();
+        for (sender, peers) in unicast {
+            for receiver in self.members().filter(|m| m.node != sender.node) {
+                let Some(address) = receiver.instance.transport.source() else {
+                    continue;
+                };
+                if !peers.contains(&address) {
+                    found.push(self.not_a_peer(sender, receiver, address));
+                }
+            }
+        }
+        found
+    }
+
+    fn not_a_peer(self, sender: &Member<'_>, receiver: &Member<'_>, address: IpAddr) -> Diagnostic {
+        let (from, to) = (node_name(sender.node), node_name(receiver.node));
+        let message = format!(
+            "{}: {from} sends nothing to {to}: {address} is not its peer",
+            self.name()
+        );
+        let diagnostic = report(Severity::Error, UNICAST_PEER, message)
+            .help(format!("add {address} to unicast_peer of {from}"));
+        let diagnostic = self.label(
+            diagnostic,
+            sender,
+            &["unicast_peer"],
+            &format!("lacks {address}"),
+        );
+        self.label(
+            diagnostic,
+            receiver,
+            &["unicast_src_ip"],
+            &address.to_string(),
+        )
+    }
+
+    fn same_source(self) -> Option<Diagnostic> {
+        let sources: Vec<IpAddr> = self
+            .members()
+            .filter_map(|m| m.instance.transport.source())
+            .collect();
+        let distinct: BTreeSet<&IpAddr> = sources.iter().collect();
+        (distinct.len() < sources.len()).then(|| {
+            let message = format!("{}: two nodes send from the same address", self.name());
+            let diagnostic = report(Severity::Error, SAME_SOURCE, message)
+                .help("each node sends from an address of its own");
+            self.labelled(diagnostic, &["unicast_src_ip", "mcast_src_ip"], |_| {
+                String::new()
+            })
+        })
+    }
+
+    fn priority(self) -> Option<Diagnostic> {
+        let mut sharing: BTreeMap<Priority, Vec<String>> = BTreeMap::new();
+        for member in self.members() {
+            let priority = member.instance.protocol.priority;
+            sharing
+                .entry(priority)
+                .or_default()
+                .push(node_name(member.node));
+        }
+        let (priority, nodes) = sharing
+            .into_iter()
+            .rev()
+            .find(|(_, nodes)| nodes.len() > 1)?;
+        let message = format!(
+            "{}: priority {priority} is on {}",
+            self.name(),
+            nodes.join(" and ")
+        );
+        let diagnostic = if priority == Priority::OWNER {
+            report(Severity::Error, OWNERS, message)
+                .help("255 is for the one host that owns the address: give the others less")
+        } else {
+            report(Severity::Warning, TIE, message)
+                .help("the higher address breaks the tie: let priority say who comes first")
+        };
+        Some(self.labelled(diagnostic, &["priority"], |m| {
+            m.instance.protocol.priority.to_string()
+        }))
+    }
+
+    fn both_master(self) -> Option<Diagnostic> {
+        let masters = self
+            .members()
+            .filter(|m| m.instance.protocol.start_active)
+            .count();
+        (masters > 1).then(|| {
+            let message = format!("{}: {masters} nodes say state MASTER", self.name());
+            let diagnostic = report(Severity::Advice, BOTH_MASTER, message)
+                .help("it has no effect below priority 255: every node starts as a backup");
+            self.labelled(diagnostic, &["state"], |_| String::new())
+        })
+    }
+
+    /// `nopreempt` tells a higher node to wait, so on a lower one alone it says nothing.
+    fn nopreempt(self) -> Option<Diagnostic> {
+        let priority = |m: &Member<'_>| m.instance.protocol.priority;
+        let preempts = |m: &Member<'_>| m.instance.protocol.preempt_mode;
+        let top = self.members().max_by_key(|m| priority(m))?;
+        let waiting = self.members().filter(|m| !preempts(m));
+        let below = waiting.clone().find(|m| priority(m) < priority(top))?;
+        preempts(top).then(|| {
+            let (low, high) = (node_name(below.node), node_name(top.node));
+            let message = format!("{}: nopreempt on {low}, but not on {high}", self.name());
+            let diagnostic = report(Severity::Advice, NOPREEMPT, message).help(format!(
+                "{high} has the higher priority and still takes over at its return"
+            ));
+            let diagnostic = self.label(diagnostic, below, &["nopreempt"], "");
+            self.label(diagnostic, top, &["priority"], &priority(top).to_string())
+        })
+    }
+
+    fn values<T>(self, value: impl FnMut(&Member<'_>) -> T) -> Vec<T> {
+        self.members().map(value).collect()
+    }
+
+    fn value_at<'v, T>(self, values: &'v [T], member: &Member<'_>) -> Option<&'v T> {
+        self.members()
+            .position(|m| m.node == member.node)
+            .and_then(|i| values.get(i))
+    }
+
+    fn listed<T: std::fmt::Display>(self, values: &[T]) -> String {
+        let on = |(value, m): (&T, &Member<'_>)| format!("{value} on {}", node_name(m.node));
+        values
+            .iter()
+            .zip(self.members())
+            .map(on)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn message<T: std::fmt::Display>(self, keyword: &str, values: &[T]) -> String {
+        format!(
+            "{}: {keyword} differs: {}",
+            self.name(),
+            self.listed(values)
+        )
+    }
+}
+
+fn differ<T: PartialEq>(values: &[T]) -> bool {
+    values
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a != b))
+}
