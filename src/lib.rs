@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod control;
+pub mod lab;
 pub mod runtime;
 pub mod sys;
 pub mod types;
