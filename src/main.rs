@@ -24,7 +24,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let program = arguments.next().unwrap_or_else(|| "vipd".into());
     let rest: Vec<OsString> = arguments.collect();
     if is_keepalived(&program, rest.first()) {
-        let name = Path::new(&program).file_name().unwrap_or(&program).to_string_lossy();
+        let name = Path::new(&program)
+            .file_name()
+            .unwrap_or(&program)
+            .to_string_lossy();
         return Ok(cli::daemon::keepalived(&name, rest)?);
     }
     match Call::parse() {
@@ -35,7 +38,9 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// keepalived's command line has options where ours has a command. `--help` alone is ours.
 fn is_keepalived(program: &OsString, first: Option<&OsString>) -> bool {
-    let called = Path::new(program).file_name().is_some_and(|name| name == "keepalived");
+    let called = Path::new(program)
+        .file_name()
+        .is_some_and(|name| name == "keepalived");
     let option = first.and_then(|word| word.to_str()).is_some_and(|word| {
         word.starts_with('-') && !["-h", "--help", "--version"].contains(&word)
     });

@@ -82,7 +82,11 @@ pub(crate) fn keepalived(
         }
     };
     if flags.version {
-        writeln!(io::stderr(), "Keepalived v2.4.3 (vipd {})", env!("CARGO_PKG_VERSION"))?;
+        writeln!(
+            io::stderr(),
+            "Keepalived v2.4.3 (vipd {})",
+            env!("CARGO_PKG_VERSION")
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     if flags.help {
@@ -93,7 +97,11 @@ pub(crate) fn keepalived(
         return signal_number(word);
     }
     if !flags.extra.is_empty() {
-        writeln!(io::stdout(), "Unexpected argument(s): {}", flags.extra.join(" "))?;
+        writeln!(
+            io::stdout(),
+            "Unexpected argument(s): {}",
+            flags.extra.join(" ")
+        )?;
     }
     match flags.test.clone() {
         Some(log) => test(&flags, log.as_deref()),
@@ -123,7 +131,11 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
         Some(path) => {
             use std::os::unix::fs::OpenOptionsExt;
             let mut options = std::fs::OpenOptions::new();
-            options.append(true).create(true).mode(0o644).custom_flags(libc::O_NOFOLLOW);
+            options
+                .append(true)
+                .create(true)
+                .mode(0o644)
+                .custom_flags(libc::O_NOFOLLOW);
             print(&loaded, false, &mut options.open(path)?)?;
         }
     }
@@ -132,21 +144,34 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
 
 /// The one question to the system: do the interfaces exist?
 fn report_missing_interfaces(loaded: &mut Loaded) {
-    let Ok(links) = Netlink::open().and_then(|mut netlink| netlink.links()) else { return };
+    let Ok(links) = Netlink::open().and_then(|mut netlink| netlink.links()) else {
+        return;
+    };
     for (name, span) in &loaded.interfaces {
         if links.iter().any(|link| link.name == *name) {
             continue;
         }
         let message = format!("interface {name} does not exist on this host");
         loaded.diagnostics.push(
-            Diagnostic::new(Severity::Warning, super::MISSING_INTERFACE, Class::General, message)
-                .label(*span, "at run time this is a fault until the interface appears"),
+            Diagnostic::new(
+                Severity::Warning,
+                super::MISSING_INTERFACE,
+                Class::General,
+                message,
+            )
+            .label(
+                *span,
+                "at run time this is a fault until the interface appears",
+            ),
         );
     }
 }
 
 fn load_options(config_id: Option<String>) -> LoadOptions {
-    LoadOptions { config_id: config_id.unwrap_or_else(process::host_name), ..LoadOptions::default() }
+    LoadOptions {
+        config_id: config_id.unwrap_or_else(process::host_name),
+        ..LoadOptions::default()
+    }
 }
 
 fn print(loaded: &Loaded, colours: bool, to: &mut impl Write) -> io::Result<()> {
@@ -183,7 +208,11 @@ impl From<Flags> for Settings {
             pid_files: vec![pid, vrrp_pid],
             background: !flags.foreground,
             ignore_interrupt: flags.ignore_interrupt,
-            target: if flags.console || flags.no_syslog { Target::Console } else { Target::Syslog },
+            target: if flags.console || flags.no_syslog {
+                Target::Console
+            } else {
+                Target::Syslog
+            },
             detail: flags.detail + u8::from(flags.detail == 0),
             notes: flags.notes,
         }
@@ -217,7 +246,11 @@ impl Settings {
                 return Ok(ExitCode::from(status::FATAL));
             }
         };
-        tracing::info!("vipd {} reads {}", env!("CARGO_PKG_VERSION"), file.display());
+        tracing::info!(
+            "vipd {} reads {}",
+            env!("CARGO_PKG_VERSION"),
+            file.display()
+        );
         for note in &self.notes {
             tracing::info!("{note}");
         }
@@ -225,7 +258,9 @@ impl Settings {
         let reload = move || {
             let loaded = load(&file, &options, &Disk);
             log(&loaded);
-            refusal(&loaded.diagnostics).is_none().then_some(loaded.config)
+            refusal(&loaded.diagnostics)
+                .is_none()
+                .then_some(loaded.config)
         };
         Ok(self.serve(loaded.config, Box::new(reload)))
     }
@@ -236,7 +271,9 @@ impl Settings {
             statistics_file: temporary_folder().join("keepalived.stats"),
         };
         let result = daemon::run(config, &reload, &options);
-        let Err(error) = result else { return ExitCode::SUCCESS };
+        let Err(error) = result else {
+            return ExitCode::SUCCESS;
+        };
         tracing::error!("{}", daemon::chain(&error));
         ExitCode::from(match error {
             daemon::Error::Engine => status::PROGRAM_ERROR,
@@ -248,7 +285,10 @@ impl Settings {
     }
 
     fn pid_files(&self) -> Result<Vec<PidFile>, pidfile::Error> {
-        self.pid_files.iter().map(|path| PidFile::create(path)).collect()
+        self.pid_files
+            .iter()
+            .map(|path| PidFile::create(path))
+            .collect()
     }
 }
 
@@ -256,7 +296,13 @@ impl Settings {
 fn refusal(diagnostics: &[Diagnostic]) -> Option<u8> {
     let errors = || diagnostics.iter().filter(|d| d.severity == Severity::Error);
     let missing = errors().any(|d| d.class == Class::FileNotFound);
-    errors().next().map(|_| if missing { status::NO_CONFIG } else { status::CONFIG })
+    errors().next().map(|_| {
+        if missing {
+            status::NO_CONFIG
+        } else {
+            status::CONFIG
+        }
+    })
 }
 
 /// Every problem as one line with its place.
@@ -275,5 +321,7 @@ fn log(loaded: &Loaded) {
 /// keepalived's: `TMPDIR` if it is absolute, else `/tmp`.
 fn temporary_folder() -> PathBuf {
     let folder = std::env::var_os("TMPDIR").map(PathBuf::from);
-    folder.filter(|path| path.is_absolute()).unwrap_or_else(|| "/tmp".into())
+    folder
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| "/tmp".into())
 }

@@ -58,11 +58,21 @@ const ONE_PROCESS: &str = "vipd is one process";
 const NO_LVS: &str = "LVS is not active yet";
 
 const fn flag(short: char, long: &'static str, takes: Takes, set: Set) -> Flag {
-    Flag { short: Some(short), long, takes, set }
+    Flag {
+        short: Some(short),
+        long,
+        takes,
+        set,
+    }
 }
 
 const fn long_only(long: &'static str, takes: Takes, set: Set) -> Flag {
-    Flag { short: None, long, takes, set }
+    Flag {
+        short: None,
+        long,
+        takes,
+        set,
+    }
 }
 
 fn path(value: OsString) -> Option<PathBuf> {
@@ -70,47 +80,194 @@ fn path(value: OsString) -> Option<PathBuf> {
 }
 
 const FLAGS: &[Flag] = &[
-    flag('f', "use-file", Takes::Value, Set::Value(|f, v| f.file = path(v))),
+    flag(
+        'f',
+        "use-file",
+        Takes::Value,
+        Set::Value(|f, v| f.file = path(v)),
+    ),
     flag('P', "vrrp", Takes::Nothing, Set::NoEffect(NO_LVS)),
     flag('C', "check", Takes::Nothing, Set::Refused(NO_LVS)),
-    flag('B', "no_bfd", Takes::Nothing, Set::NoEffect("BFD is not active yet")),
+    flag(
+        'B',
+        "no_bfd",
+        Takes::Nothing,
+        Set::NoEffect("BFD is not active yet"),
+    ),
     long_only("all", Takes::Nothing, Set::NoEffect(ONE_PROCESS)),
-    flag('l', "log-console", Takes::Nothing, Set::Switch(|f| f.console = true)),
-    flag('D', "log-detail", Takes::Nothing, Set::Switch(|f| f.detail = f.detail.saturating_add(1))),
-    flag('S', "log-facility", Takes::Value, Set::NoEffect("the facility is daemon for now")),
-    flag('g', "log-file", Takes::Attached, Set::Refused("use the console or syslog for now")),
-    long_only("flush-log-file", Takes::Nothing, Set::NoEffect("there is no log file")),
-    flag('G', "no-syslog", Takes::Nothing, Set::Switch(|f| f.no_syslog = true)),
-    flag('u', "umask", Takes::Value, Set::NoEffect("files are written with mode 600 or 644")),
-    flag('X', "release-vips", Takes::Nothing, Set::NoEffect("addresses are always released")),
-    flag('V', "dont-release-vrrp", Takes::Nothing, Set::Refused("addresses without a daemon are not left behind yet")),
-    flag('I', "dont-release-ipvs", Takes::Nothing, Set::NoEffect(NO_LVS)),
-    flag('R', "dont-respawn", Takes::Nothing, Set::NoEffect(ONE_PROCESS)),
-    flag('n', "dont-fork", Takes::Nothing, Set::Switch(|f| f.foreground = true)),
-    flag('d', "dump-conf", Takes::Nothing, Set::NoEffect("use vipd check")),
+    flag(
+        'l',
+        "log-console",
+        Takes::Nothing,
+        Set::Switch(|f| f.console = true),
+    ),
+    flag(
+        'D',
+        "log-detail",
+        Takes::Nothing,
+        Set::Switch(|f| f.detail = f.detail.saturating_add(1)),
+    ),
+    flag(
+        'S',
+        "log-facility",
+        Takes::Value,
+        Set::NoEffect("the facility is daemon for now"),
+    ),
+    flag(
+        'g',
+        "log-file",
+        Takes::Attached,
+        Set::Refused("use the console or syslog for now"),
+    ),
+    long_only(
+        "flush-log-file",
+        Takes::Nothing,
+        Set::NoEffect("there is no log file"),
+    ),
+    flag(
+        'G',
+        "no-syslog",
+        Takes::Nothing,
+        Set::Switch(|f| f.no_syslog = true),
+    ),
+    flag(
+        'u',
+        "umask",
+        Takes::Value,
+        Set::NoEffect("files are written with mode 600 or 644"),
+    ),
+    flag(
+        'X',
+        "release-vips",
+        Takes::Nothing,
+        Set::NoEffect("addresses are always released"),
+    ),
+    flag(
+        'V',
+        "dont-release-vrrp",
+        Takes::Nothing,
+        Set::Refused("addresses without a daemon are not left behind yet"),
+    ),
+    flag(
+        'I',
+        "dont-release-ipvs",
+        Takes::Nothing,
+        Set::NoEffect(NO_LVS),
+    ),
+    flag(
+        'R',
+        "dont-respawn",
+        Takes::Nothing,
+        Set::NoEffect(ONE_PROCESS),
+    ),
+    flag(
+        'n',
+        "dont-fork",
+        Takes::Nothing,
+        Set::Switch(|f| f.foreground = true),
+    ),
+    flag(
+        'd',
+        "dump-conf",
+        Takes::Nothing,
+        Set::NoEffect("use vipd check"),
+    ),
     flag('p', "pid", Takes::Value, Set::Value(|f, v| f.pid = path(v))),
-    flag('r', "vrrp_pid", Takes::Value, Set::Value(|f, v| f.vrrp_pid = path(v))),
-    flag('c', "checkers_pid", Takes::Value, Set::Value(|f, v| f.checkers_pid = path(v))),
-    flag('b', "bfd_pid", Takes::Value, Set::NoEffect("BFD is not active yet")),
+    flag(
+        'r',
+        "vrrp_pid",
+        Takes::Value,
+        Set::Value(|f, v| f.vrrp_pid = path(v)),
+    ),
+    flag(
+        'c',
+        "checkers_pid",
+        Takes::Value,
+        Set::Value(|f, v| f.checkers_pid = path(v)),
+    ),
+    flag(
+        'b',
+        "bfd_pid",
+        Takes::Value,
+        Set::NoEffect("BFD is not active yet"),
+    ),
     flag('T', "genhash", Takes::Nothing, Set::Refused(NO_LVS)),
-    flag('a', "address-monitoring", Takes::Nothing, Set::NoEffect("use ip monitor")),
-    flag('x', "snmp", Takes::Nothing, Set::NoEffect("SNMP is not active yet")),
-    flag('A', "snmp-agent-socket", Takes::Value, Set::NoEffect("SNMP is not active yet")),
-    flag('s', "namespace", Takes::Value, Set::Refused("use ip netns exec for now")),
-    flag('m', "core-dump", Takes::Nothing, Set::NoEffect("core dumps are the system's matter")),
-    flag('M', "core-dump-pattern", Takes::Attached, Set::NoEffect("core dumps are the system's matter")),
-    flag('e', "all-config", Takes::Nothing, Set::NoEffect("missing includes are reported anyway")),
-    flag('i', "config-id", Takes::Value, Set::Value(|f, v| {
-        f.config_id = Some(v.to_string_lossy().into_owned());
-    })),
-    long_only("signum", Takes::Value, Set::Value(|f, v| {
-        f.signal_name = Some(v.to_string_lossy().into_owned());
-    })),
-    flag('t', "config-test", Takes::Attached, Set::Attached(|f, v| {
-        f.test = Some(v.and_then(path));
-    })),
-    long_only("ignore-sigint", Takes::Nothing, Set::Switch(|f| f.ignore_interrupt = true)),
-    flag('v', "version", Takes::Nothing, Set::Switch(|f| f.version = true)),
+    flag(
+        'a',
+        "address-monitoring",
+        Takes::Nothing,
+        Set::NoEffect("use ip monitor"),
+    ),
+    flag(
+        'x',
+        "snmp",
+        Takes::Nothing,
+        Set::NoEffect("SNMP is not active yet"),
+    ),
+    flag(
+        'A',
+        "snmp-agent-socket",
+        Takes::Value,
+        Set::NoEffect("SNMP is not active yet"),
+    ),
+    flag(
+        's',
+        "namespace",
+        Takes::Value,
+        Set::Refused("use ip netns exec for now"),
+    ),
+    flag(
+        'm',
+        "core-dump",
+        Takes::Nothing,
+        Set::NoEffect("core dumps are the system's matter"),
+    ),
+    flag(
+        'M',
+        "core-dump-pattern",
+        Takes::Attached,
+        Set::NoEffect("core dumps are the system's matter"),
+    ),
+    flag(
+        'e',
+        "all-config",
+        Takes::Nothing,
+        Set::NoEffect("missing includes are reported anyway"),
+    ),
+    flag(
+        'i',
+        "config-id",
+        Takes::Value,
+        Set::Value(|f, v| {
+            f.config_id = Some(v.to_string_lossy().into_owned());
+        }),
+    ),
+    long_only(
+        "signum",
+        Takes::Value,
+        Set::Value(|f, v| {
+            f.signal_name = Some(v.to_string_lossy().into_owned());
+        }),
+    ),
+    flag(
+        't',
+        "config-test",
+        Takes::Attached,
+        Set::Attached(|f, v| {
+            f.test = Some(v.and_then(path));
+        }),
+    ),
+    long_only(
+        "ignore-sigint",
+        Takes::Nothing,
+        Set::Switch(|f| f.ignore_interrupt = true),
+    ),
+    flag(
+        'v',
+        "version",
+        Takes::Nothing,
+        Set::Switch(|f| f.version = true),
+    ),
     flag('h', "help", Takes::Nothing, Set::Switch(|f| f.help = true)),
 ];
 
@@ -138,7 +295,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Fla
             errors.push(error);
         }
     }
-    if errors.is_empty() { Ok(flags) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(flags)
+    } else {
+        Err(errors)
+    }
 }
 
 fn by_short(short: char) -> Result<&'static Flag, String> {
@@ -171,7 +332,9 @@ fn apply(flag: &Flag, parser: &mut lexopt::Parser, flags: &mut Flags) -> Result<
         (Set::Value(_), None) => return Err(missing(flag)),
         (Set::Attached(set), _) => set(flags, attached),
         (Set::NoEffect(why), _) => {
-            flags.notes.push(format!("--{} has no effect: {why}", flag.long));
+            flags
+                .notes
+                .push(format!("--{} has no effect: {why}", flag.long));
         }
         (Set::Refused(why), _) => return Err(format!("--{} is not possible: {why}", flag.long)),
     }
@@ -199,7 +362,9 @@ pub(crate) fn signal_number(word: &str) -> Option<i32> {
 pub(crate) fn help(program: &str) -> String {
     let mut text = format!("Usage: {program} [OPTION...]\n");
     for flag in FLAGS {
-        let short = flag.short.map_or_else(|| "    ".to_owned(), |s| format!("-{s}, "));
+        let short = flag
+            .short
+            .map_or_else(|| "    ".to_owned(), |s| format!("-{s}, "));
         let value = match flag.takes {
             Takes::Nothing => "",
             Takes::Value => "=VALUE",
@@ -241,20 +406,29 @@ mod tests {
     fn the_file_of_a_test_must_be_attached() {
         assert_eq!(read("-t").unwrap().test, Some(None));
         assert_eq!(read("-t/tmp/x").unwrap().test, Some(Some("/tmp/x".into())));
-        assert_eq!(read("--config-test=/tmp/x").unwrap().test, Some(Some("/tmp/x".into())));
+        assert_eq!(
+            read("--config-test=/tmp/x").unwrap().test,
+            Some(Some("/tmp/x".into()))
+        );
         let separate = read("-t /tmp/x").unwrap();
-        assert_eq!((separate.test, separate.extra), (Some(None), vec!["/tmp/x".to_owned()]));
+        assert_eq!(
+            (separate.test, separate.extra),
+            (Some(None), vec!["/tmp/x".to_owned()])
+        );
     }
 
     #[test]
     fn every_mistake_is_reported() {
         let errors = read("-Z --nonsense --log -f").unwrap_err();
-        assert_eq!(errors, [
-            "invalid option -- 'Z'",
-            "unrecognized option '--nonsense'",
-            "option '--log' is ambiguous",
-            "option '--use-file' requires an argument",
-        ]);
+        assert_eq!(
+            errors,
+            [
+                "invalid option -- 'Z'",
+                "unrecognized option '--nonsense'",
+                "option '--log' is ambiguous",
+                "option '--use-file' requires an argument",
+            ]
+        );
     }
 
     #[test]

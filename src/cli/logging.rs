@@ -39,13 +39,22 @@ pub(crate) fn start(target: Target, detail: u8) -> WorkerGuard {
         (Target::Syslog, Ok(socket)) if socket.connect(SYSLOG).is_ok() => {
             let (writer, guard) = tracing_appender::non_blocking(Syslog(socket));
             let builder = tracing_subscriber::fmt().with_env_filter(filter);
-            builder.event_format(SyslogFormat).with_ansi(false).with_writer(writer).init();
+            builder
+                .event_format(SyslogFormat)
+                .with_ansi(false)
+                .with_writer(writer)
+                .init();
             return guard;
         }
         _ => tracing_appender::non_blocking(io::stderr()),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    builder.with_ansi(super::render::colours(&io::stderr())).with_writer::<NonBlocking>(writer).init();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false);
+    builder
+        .with_ansi(super::render::colours(&io::stderr()))
+        .with_writer::<NonBlocking>(writer)
+        .init();
     guard
 }
 
@@ -85,7 +94,12 @@ where
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        write!(writer, "<{}>{IDENT}[{}]: ", FACILITY * 8 + severity, std::process::id())?;
+        write!(
+            writer,
+            "<{}>{IDENT}[{}]: ",
+            FACILITY * 8 + severity,
+            std::process::id()
+        )?;
         context.field_format().format_fields(writer.by_ref(), event)
     }
 }

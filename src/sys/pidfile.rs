@@ -47,7 +47,10 @@ impl PidFile {
     /// # Errors
     /// [`Error::Running`] or [`Error::Write`].
     pub fn create(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let failed = |source| Error::Write {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -61,7 +64,10 @@ impl PidFile {
         file.read_to_string(&mut known).map_err(failed)?;
         let known = known.trim().to_owned();
         if !lock(&file).map_err(failed)? || is_keepalived(&known) {
-            return Err(Error::Running { path: path.to_owned(), pid: known });
+            return Err(Error::Running {
+                path: path.to_owned(),
+                pid: known,
+            });
         }
         let mut write = || {
             file.set_len(0)?;
@@ -69,7 +75,10 @@ impl PidFile {
             writeln!(file, "{}", std::process::id())
         };
         write().map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
     }
 }
 
@@ -97,7 +106,9 @@ fn lock(file: &File) -> io::Result<bool> {
 
 /// Whether `pid` is a living keepalived or vipd other than this process.
 fn is_keepalived(pid: &str) -> bool {
-    let Ok(pid) = pid.parse::<u32>() else { return false };
+    let Ok(pid) = pid.parse::<u32>() else {
+        return false;
+    };
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     pid != std::process::id() && ["keepalived", "vipd"].contains(&name.trim())
 }
