@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use vipd::config::diagnostic::{Class, Diagnostic, Severity, exit_status};
-use vipd::config::load::{Disk, Loaded, Options as LoadOptions, load};
+use vipd::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use vipd::config::model::Config;
+use vipd::config::source::Disk;
+use vipd::config::{self, Loaded};
 use vipd::runtime::daemon;
 use vipd::sys::netlink::Netlink;
 use vipd::sys::pidfile::{self, PidFile};
@@ -18,6 +19,8 @@ use super::render::{Printer, colours, summary};
 
 /// keepalived's default configuration.
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
+/// An interface that is not there, which only this host can tell.
+const MISSING_INTERFACE: Code = Code(460);
 /// keepalived's default pid files.
 const PID: &str = "/run/keepalived.pid";
 const VRRP_PID: &str = "/run/vrrp.pid";
@@ -121,7 +124,7 @@ fn signal_number(word: &str) -> io::Result<ExitCode> {
 /// `-t`: every problem on the standard error or at the end of a file, and keepalived's status.
 fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
-    let mut loaded = load(&file, &load_options(flags.config_id.clone()), &Disk);
+    let mut loaded = load(&file, &load_options(flags.config_id.clone()));
     report_missing_interfaces(&mut loaded);
     match log {
         None => {
@@ -139,7 +142,7 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
             print(&loaded, false, &mut options.open(path)?)?;
         }
     }
-    Ok(ExitCode::from(exit_status(&loaded.diagnostics)))
+    Ok(ExitCode::from(loaded.exit_status()))
 }
 
 /// The one question to the system: do the interfaces exist?
@@ -147,31 +150,40 @@ fn report_missing_interfaces(loaded: &mut Loaded) {
     let Ok(links) = Netlink::open().and_then(|mut netlink| netlink.links()) else {
         return;
     };
-    for (name, span) in &loaded.interfaces {
-        if links.iter().any(|link| link.name == *name) {
+    for used in &loaded.interfaces {
+        if links.iter().any(|link| link.name == used.name) {
             continue;
         }
-        let message = format!("interface {name} does not exist on this host");
+        let message = format!("interface {} does not exist on this host", used.name);
         loaded.diagnostics.push(
             Diagnostic::new(
                 Severity::Warning,
-                super::MISSING_INTERFACE,
+                MISSING_INTERFACE,
                 Class::General,
                 message,
             )
             .label(
-                *span,
-                "at run time this is a fault until the interface appears",
+                used.span,
+                "a fault at run time, until the interface appears",
             ),
         );
     }
 }
 
-fn load_options(config_id: Option<String>) -> LoadOptions {
-    LoadOptions {
+fn load_options(config_id: Option<String>) -> config::Options {
+    config::Options {
         config_id: config_id.unwrap_or_else(process::host_name),
-        ..LoadOptions::default()
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        // keepalived's numbers differ from run to run as well.
+        random_seed: vipd::runtime::clock::now().as_nanos(),
+        ..config::Options::default()
     }
+}
+
+fn load(file: &Path, options: &config::Options) -> Loaded {
+    config::load(&file.to_string_lossy(), options, &Disk)
 }
 
 fn print(loaded: &Loaded, colours: bool, to: &mut impl Write) -> io::Result<()> {
@@ -224,7 +236,7 @@ impl Settings {
         // The background has another working directory, and a reload must find the file again.
         let file = std::path::absolute(&self.file)?;
         let options = load_options(self.config_id.clone());
-        let loaded = load(&file, &options, &Disk);
+        let loaded = load(&file, &options);
         if let Some(refusal) = refusal(&loaded.diagnostics) {
             print(&loaded, colours(&io::stderr()), &mut io::stderr())?;
             writeln!(io::stderr(), "vipd: {} cannot run", self.file.display())?;
@@ -256,7 +268,7 @@ impl Settings {
         }
         log(&loaded);
         let reload = move || {
-            let loaded = load(&file, &options, &Disk);
+            let loaded = load(&file, &options);
             log(&loaded);
             refusal(&loaded.diagnostics)
                 .is_none()
@@ -295,7 +307,8 @@ impl Settings {
 /// Why a configuration cannot run at all, as keepalived's exit status.
 fn refusal(diagnostics: &[Diagnostic]) -> Option<u8> {
     let errors = || diagnostics.iter().filter(|d| d.severity == Severity::Error);
-    let missing = errors().any(|d| d.class == Class::FileNotFound);
+    let file = [Class::FileNotFound, Class::IncludeFailed];
+    let missing = errors().any(|d| file.contains(&d.class));
     errors().next().map(|_| {
         if missing {
             status::NO_CONFIG
@@ -309,7 +322,7 @@ fn refusal(diagnostics: &[Diagnostic]) -> Option<u8> {
 fn log(loaded: &Loaded) {
     let printer = Printer::new(&loaded.sources, false);
     for diagnostic in &loaded.diagnostics {
-        let line = printer.short(diagnostic);
+        let line = printer.line(diagnostic);
         match diagnostic.severity {
             Severity::Advice => tracing::info!("{line}"),
             Severity::Warning => tracing::warn!("{line}"),

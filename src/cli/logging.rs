@@ -40,8 +40,8 @@ pub(crate) fn start(target: Target, detail: u8) -> WorkerGuard {
             let (writer, guard) = tracing_appender::non_blocking(Syslog(socket));
             let builder = tracing_subscriber::fmt().with_env_filter(filter);
             builder
-                .event_format(SyslogFormat)
                 .with_ansi(false)
+                .event_format(SyslogFormat)
                 .with_writer(writer)
                 .init();
             return guard;
