@@ -19,6 +19,8 @@ use super::render::{Printer, colours, summary};
 
 /// keepalived's default configuration.
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
+/// The main file cannot be read, which `-t` does not count.
+const UNREADABLE: Code = Code(301);
 /// An interface that is not there, which only this host can tell.
 const MISSING_INTERFACE: Code = Code(460);
 /// keepalived's default pid files.
@@ -237,7 +239,7 @@ impl Settings {
         let file = std::path::absolute(&self.file)?;
         let options = load_options(self.config_id.clone());
         let loaded = load(&file, &options);
-        if let Some(refusal) = refusal(&loaded.diagnostics) {
+        if let Some(refusal) = refusal(&loaded) {
             print(&loaded, colours(&io::stderr()), &mut io::stderr())?;
             writeln!(io::stderr(), "vipd: {} cannot run", self.file.display())?;
             return Ok(ExitCode::from(refusal));
@@ -270,9 +272,7 @@ impl Settings {
         let reload = move || {
             let loaded = load(&file, &options);
             log(&loaded);
-            refusal(&loaded.diagnostics)
-                .is_none()
-                .then_some(loaded.config)
+            refusal(&loaded).is_none().then_some(loaded.config)
         };
         Ok(self.serve(loaded.config, Box::new(reload)))
     }
@@ -305,17 +305,15 @@ impl Settings {
 }
 
 /// Why a configuration cannot run at all, as keepalived's exit status.
-fn refusal(diagnostics: &[Diagnostic]) -> Option<u8> {
-    let errors = || diagnostics.iter().filter(|d| d.severity == Severity::Error);
-    let file = [Class::FileNotFound, Class::IncludeFailed];
-    let missing = errors().any(|d| file.contains(&d.class));
-    errors().next().map(|_| {
-        if missing {
-            status::NO_CONFIG
-        } else {
-            status::CONFIG
-        }
-    })
+fn refusal(loaded: &Loaded) -> Option<u8> {
+    let unread = |d: &&Diagnostic| d.code == UNREADABLE || d.class == Class::IncludeFailed;
+    let missing = loaded.diagnostics.iter().any(|d| unread(&d));
+    let status = if missing {
+        status::NO_CONFIG
+    } else {
+        status::CONFIG
+    };
+    loaded.is_refused().then_some(status)
 }
 
 /// Every problem as one line with its place.
