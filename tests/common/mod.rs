@@ -1,5 +1,10 @@
 //! Nodes, daemons and questions that several tests share.
-#![allow(dead_code, reason = "every test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "every test uses a part of it"
+)]
 
 use std::fs;
 use std::io;
