@@ -38,6 +38,18 @@ fn the_corrected_pair_moves() {
 }
 
 #[test]
+fn the_example_shows_what_check_really_prints() {
+    let readme = include_str!("../examples/nginx-pair/README.md");
+    for files in [SEED, ["node1.conf", "node2.conf"]] {
+        let report = check(PAIR, &files);
+        let (_, printed) = report
+            .split_once("\n\n")
+            .expect("a report follows the status");
+        assert!(readme.contains(printed), "{printed}");
+    }
+}
+
+#[test]
 fn the_report_as_json_can_be_read_by_a_program() {
     let report = check(PAIR, &["--json", SEED[0], SEED[1]]);
     let (_, json) = report
