@@ -6,6 +6,9 @@
 //! talks to the kernel, and [`runtime`] alone knows all of them.
 
 pub mod config;
+pub mod control;
+pub mod lab;
+pub mod runtime;
 pub mod sys;
 pub mod types;
 pub mod vrrp;

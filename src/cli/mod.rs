@@ -1,6 +1,9 @@
 //! What a person or a program at the command line sees.
 
 pub(crate) mod check;
+pub(crate) mod daemon;
+pub(crate) mod flags;
+pub(crate) mod logging;
 pub(crate) mod mask;
 pub(crate) mod render;
 pub(crate) mod table;

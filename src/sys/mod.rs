@@ -1,3 +1,8 @@
-//! The kernel: everything the daemon asks of it goes through here.
+//! The kernel and processes, behind types of our own.
 
+mod ffi;
 pub mod netlink;
+pub mod pidfile;
+pub mod process;
+pub mod schedule;
+pub mod socket;

@@ -115,6 +115,8 @@ pub enum Fault {
     NoPrimaryAddress,
     /// No socket could be opened.
     Socket,
+    /// An interface that carries one of the addresses is down.
+    AddressInterface(InterfaceName),
     /// An interface that is tracked with weight 0 is down.
     TrackedInterface(InterfaceName),
     /// A tracker with weight 0 is down.
@@ -128,7 +130,9 @@ impl Fault {
     #[must_use]
     pub const fn is_tracked(&self) -> bool {
         match self {
-            Self::Interface | Self::NoPrimaryAddress | Self::Socket => false,
+            Self::Interface | Self::NoPrimaryAddress | Self::Socket | Self::AddressInterface(_) => {
+                false
+            }
             Self::TrackedInterface(_) | Self::Tracker(_) | Self::TrackerPending(_) => true,
         }
     }

@@ -253,9 +253,7 @@ fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), R
 /// The form in which the checksum is right, if it is right at all.
 fn checksum_form(packet: &Packet<'_>, version: Version) -> Option<ChecksumForm> {
     let message = packet.payload;
-    let stated = message
-        .get(6..8)
-        .map(|b| u16::from_be_bytes([b[0], b[1]]))?;
+    let stated = u16::from_be_bytes(*message.get(6..8)?.first_chunk()?);
     if stated == util::checksum(message, CHECKSUM_WORD) {
         return Some(ChecksumForm::Message);
     }

@@ -1,0 +1,5 @@
+//! What others read of the daemon: notifications and dumps.
+
+pub mod notify;
+pub mod statistics;
+pub mod vocabulary;

@@ -1,0 +1,390 @@
+//! What passes through the switch, with the kernel's time stamps.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeSpec;
+
+use super::clock::to_nanos;
+use super::{Error, Namespace, now};
+use crate::sys::netlink::Netlink;
+
+/// Larger than any frame: virtual interfaces pass segments that were never cut.
+const FRAME_LEN: usize = 64 * 1024;
+const BUFFER_LEN: usize = 16 * 1024 * 1024;
+
+/// How often the capturing thread looks whether it is still wanted, in milliseconds.
+const HEARTBEAT: u8 = 50;
+
+/// A frame on its way into the switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// When it arrived: nanoseconds since 1970, stamped by the kernel.
+    pub at_nanos: u64,
+    /// Name of the host that sent it.
+    pub port: Arc<str>,
+    /// The whole Ethernet frame.
+    pub bytes: Vec<u8>,
+}
+
+/// An ARP packet for IPv4 on Ethernet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenArp {
+    /// 1 asks, 2 answers.
+    pub operation: u16,
+    /// Who sends it.
+    pub sender_mac: [u8; 6],
+    /// The sender's address.
+    pub sender: Ipv4Addr,
+    /// The address that is asked for or answered to.
+    pub target: Ipv4Addr,
+}
+
+/// A VRRP advertisement, read leniently: no checksum is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenAdvert {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver or group.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// Version of the protocol, 2 or 3.
+    pub version: u8,
+    /// Virtual router.
+    pub vrid: u8,
+    /// Priority; 0 when the sender steps down.
+    pub priority: u8,
+    /// Advertisement interval in centiseconds.
+    pub interval_centis: u16,
+    /// The whole VRRP message.
+    pub message: Vec<u8>,
+}
+
+impl Captured {
+    /// It is ARP or VRRP, or a neighbour advertisement: what the protocol itself sends.
+    #[must_use]
+    pub fn is_protocol(&self) -> bool {
+        self.arp().is_some() || self.advert().is_some() || self.announced().is_some()
+    }
+
+    /// The ARP packet in it.
+    #[must_use]
+    pub fn arp(&self) -> Option<SeenArp> {
+        let arp = self.payload_of(libc::ETH_P_ARP)?;
+        if arp.get(..6)? != [0, 1, 8, 0, 6, 4] {
+            return None;
+        }
+        Some(SeenArp {
+            operation: read_u16(arp, 6)?,
+            sender_mac: read(arp, 8)?,
+            sender: read::<4>(arp, 14)?.into(),
+            target: read::<4>(arp, 24)?.into(),
+        })
+    }
+
+    /// The address that its sender claims for itself, by gratuitous ARP or an unsolicited
+    /// neighbour advertisement.
+    #[must_use]
+    pub fn announced(&self) -> Option<IpAddr> {
+        let arp = self.arp().filter(|arp| arp.sender == arp.target);
+        arp.map(|arp| arp.sender.into())
+            .or_else(|| self.unsolicited_neighbour())
+    }
+
+    /// The VRRP advertisement in it.
+    #[must_use]
+    pub fn advert(&self) -> Option<SeenAdvert> {
+        let packet = self.ipv4().or_else(|| self.ipv6())?;
+        let message = packet.payload;
+        if packet.protocol != crate::wire::ip::PROTOCOL || message.len() < 8 {
+            return None;
+        }
+        let version = message.first()? >> 4;
+        let interval_centis = match version {
+            2 => u16::from(*message.get(5)?) * 100,
+            _ => read_u16(message, 4)? & 0x0fff,
+        };
+        Some(SeenAdvert {
+            source: packet.source,
+            destination: packet.destination,
+            hop_limit: packet.hop_limit,
+            version,
+            vrid: *message.get(1)?,
+            priority: *message.get(2)?,
+            interval_centis,
+            message: message.to_vec(),
+        })
+    }
+
+    fn unsolicited_neighbour(&self) -> Option<IpAddr> {
+        let packet = self.ipv6().filter(|packet| packet.protocol == 58)?;
+        let solicited = packet.payload.get(4)? & 0x40 != 0;
+        let advertises = packet.payload.first() == Some(&136) && !solicited;
+        let target = read::<16>(packet.payload, 8)?;
+        advertises.then(|| Ipv6Addr::from(target).into())
+    }
+
+    fn ipv4(&self) -> Option<IpPacket<'_>> {
+        let bytes = self.payload_of(libc::ETH_P_IP)?;
+        let header_len = usize::from(bytes.first()? & 0x0f) * 4;
+        Some(IpPacket {
+            source: Ipv4Addr::from(read::<4>(bytes, 12)?).into(),
+            destination: Ipv4Addr::from(read::<4>(bytes, 16)?).into(),
+            hop_limit: *bytes.get(8)?,
+            protocol: *bytes.get(9)?,
+            payload: bytes.get(header_len..usize::from(read_u16(bytes, 2)?))?,
+        })
+    }
+
+    fn ipv6(&self) -> Option<IpPacket<'_>> {
+        let bytes = self.payload_of(libc::ETH_P_IPV6)?;
+        let payload_len = usize::from(read_u16(bytes, 4)?);
+        Some(IpPacket {
+            source: Ipv6Addr::from(read::<16>(bytes, 8)?).into(),
+            destination: Ipv6Addr::from(read::<16>(bytes, 24)?).into(),
+            hop_limit: *bytes.get(7)?,
+            protocol: *bytes.get(6)?,
+            payload: bytes.get(40..40 + payload_len)?,
+        })
+    }
+
+    fn payload_of(&self, ether_type: i32) -> Option<&[u8]> {
+        let found = read_u16(&self.bytes, 12)?;
+        self.bytes
+            .get(14..)
+            .filter(|_| i32::from(found) == ether_type)
+    }
+}
+
+struct IpPacket<'a> {
+    source: IpAddr,
+    destination: IpAddr,
+    hop_limit: u8,
+    protocol: u8,
+    payload: &'a [u8],
+}
+
+fn read<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    read(bytes, at).map(u16::from_be_bytes)
+}
+
+/// A running capture. Frames wait until they are asked for.
+#[derive(Debug)]
+pub struct Capture {
+    frames: Receiver<Captured>,
+    wanted: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Capture {
+    pub(super) fn start(
+        switch: &Namespace,
+        keep: impl Fn(&Captured) -> bool + Send + 'static,
+    ) -> Result<Self, Error> {
+        let socket = switch.enter(open_socket)?;
+        let socket = socket.map_err(|source| Error::Socket {
+            purpose: "capture",
+            source,
+        })?;
+        let mut tap = Tap {
+            socket,
+            netlink: switch.netlink()?,
+            ports: BTreeMap::new(),
+        };
+        let (sender, frames) = mpsc::channel();
+        let wanted = Arc::new(AtomicBool::new(true));
+        let running = Arc::clone(&wanted);
+        let thread = thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(move || {
+                while running.load(Ordering::Relaxed) {
+                    if let Some(frame) = tap.next().filter(&keep) {
+                        let _ = sender.send(frame); // nobody listens: about to end
+                    }
+                }
+            });
+        let thread = Some(thread.map_err(Error::Thread)?);
+        Ok(Self {
+            frames,
+            wanted,
+            thread,
+        })
+    }
+
+    /// The next frame; `None` if none comes within `timeout`.
+    #[must_use]
+    pub fn next(&self, timeout: Duration) -> Option<Captured> {
+        self.frames.recv_timeout(timeout).ok()
+    }
+
+    /// The next frame that `matches`, without those before it; `None` after `timeout`.
+    pub fn find(
+        &self,
+        timeout: Duration,
+        mut matches: impl FnMut(&Captured) -> bool,
+    ) -> Option<Captured> {
+        let end = now() + timeout;
+        loop {
+            let frame = self.next(end.saturating_since(now()))?;
+            if matches(&frame) {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// All frames that wait.
+    #[must_use]
+    pub fn drain(&self) -> Vec<Captured> {
+        self.frames.try_iter().collect()
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.wanted.store(false, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A socket that hears every interface of the switch.
+struct Tap {
+    socket: OwnedFd,
+    netlink: Netlink,
+    ports: BTreeMap<u32, Arc<str>>,
+}
+
+impl Tap {
+    /// The next frame into a port, if one comes soon. Every frame also leaves by other ports and
+    /// passes the bridge itself; those copies do not count.
+    fn next(&mut self) -> Option<Captured> {
+        let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        poll(&mut ready, HEARTBEAT)
+            .ok()
+            .filter(|&count| count > 0)?;
+        let (ifindex, at_nanos, bytes) = receive(&self.socket)?;
+        Some(Captured {
+            at_nanos,
+            port: self.port(ifindex)?,
+            bytes,
+        })
+    }
+
+    fn port(&mut self, ifindex: u32) -> Option<Arc<str>> {
+        if let Some(port) = self.ports.get(&ifindex) {
+            return Some(Arc::clone(port));
+        }
+        let link = self.netlink.link_by_index(ifindex).ok()??;
+        let port = Arc::from(link.master.map(|_| link.name.as_str())?);
+        self.ports.insert(ifindex, Arc::clone(&port));
+        Some(port)
+    }
+}
+
+fn receive(socket: &OwnedFd) -> Option<(u32, u64, Vec<u8>)> {
+    let mut bytes = vec![0; FRAME_LEN];
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let mut slices = [IoSliceMut::new(&mut bytes)];
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let message =
+        recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).ok()?;
+    let address = message.address?;
+    let at_nanos = message.cmsgs().ok()?.find_map(|message| {
+        let ControlMessageOwned::ScmTimestampns(time) = message else {
+            return None;
+        };
+        Some(to_nanos(time.tv_sec(), time.tv_nsec()))
+    })?;
+    let length = message.bytes;
+    if address.pkttype() == libc::PACKET_OUTGOING {
+        return None;
+    }
+    bytes.truncate(length);
+    bytes.shrink_to_fit();
+    Some((u32::try_from(address.ifindex()).ok()?, at_nanos, bytes))
+}
+
+fn open_socket() -> io::Result<OwnedFd> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthAll,
+    )?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_LEN).is_err() {
+        setsockopt(&socket, sockopt::RcvBuf, &BUFFER_LEN)?;
+    }
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(bytes: Vec<u8>) -> Captured {
+        Captured {
+            at_nanos: 0,
+            port: "node1".into(),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn a_gratuitous_arp_announces_its_address() {
+        let address = Ipv4Addr::new(192, 168, 1, 100);
+        let frame = captured(crate::wire::arp::gratuitous([2, 0, 0, 0, 0, 1], address));
+        assert_eq!(frame.announced(), Some(address.into()));
+        assert!(frame.is_protocol());
+        assert_eq!(frame.advert(), None);
+    }
+
+    #[test]
+    fn an_advert_is_read_through_its_headers() {
+        let message = [0x31, 51, 150, 1, 0, 10, 0, 0, 192, 168, 1, 100];
+        let source = Ipv4Addr::new(192, 168, 1, 10);
+        let mut frame = vec![0; 12];
+        frame.extend([8, 0]);
+        frame.extend(crate::wire::ip::emit_v4(
+            source,
+            [224, 0, 0, 18].into(),
+            255,
+            1,
+            &message,
+        ));
+        let advert = captured(frame).advert().unwrap();
+        assert_eq!((advert.version, advert.vrid, advert.priority), (3, 51, 150));
+        assert_eq!(advert.interval_centis, 10);
+        assert_eq!(advert.source, IpAddr::from(source));
+    }
+
+    #[test]
+    fn a_frame_cut_short_is_nothing() {
+        let address = Ipv4Addr::new(192, 168, 1, 100);
+        let whole = crate::wire::arp::gratuitous([2, 0, 0, 0, 0, 1], address);
+        for length in 0..whole.len() {
+            assert!(
+                !captured(whole[..length].to_vec()).is_protocol(),
+                "{length}"
+            );
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The life of the daemon: start, reload, end.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc::unbounded_channel, oneshot};
+
+use super::driver::{Command, Driver, Handle};
+use super::executor::{Chain, Executor};
+use super::links::{VirtualAddresses, Watcher};
+use super::notifier::{self, Notifies};
+use super::reload::Registry;
+use super::scripts::Scripts;
+use crate::config::model::Config;
+use crate::sys::netlink::{self, Netlink};
+use crate::sys::schedule;
+use crate::sys::socket::{self, PacketSocket};
+
+/// Longest wait for scripts that were started because the daemon stops. keepalived: 1 s.
+const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// Longest wait for the engine to answer a question.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The daemon could not begin, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel's tables are out of reach.
+    #[error("cannot watch interfaces and addresses")]
+    Netlink(#[from] netlink::Error),
+    /// No packets can be sent.
+    #[error("cannot send announcements")]
+    Socket(#[from] socket::Error),
+    /// Threads, descriptors or signals.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    /// The engine has panicked; its addresses were given up.
+    #[error("the engine failed; every virtual address was given up")]
+    Engine,
+}
+
+impl Error {
+    /// Whether the process lacks a right.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        let mut cause: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                return io.kind() == io::ErrorKind::PermissionDenied;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+/// An error with all its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    Chain(error).to_string()
+}
+
+/// Reads the configuration anew. `None` means that it was refused, and why has been logged.
+pub type Load = Box<dyn Fn() -> Option<Config>>;
+
+/// How the daemon is to behave.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// SIGINT does not stop. keepalived: `--ignore-sigint`.
+    pub ignore_interrupt: bool,
+    /// Where SIGUSR2 writes statistics.
+    pub statistics_file: PathBuf,
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// [`Error`]; the addresses are gone by then.
+pub fn run(config: Config, load: &Load, options: &Options) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Start)?;
+    runtime.block_on(Daemon::start(config)?.serve(load, options))
+}
+
+struct Daemon {
+    engine: Handle,
+    ended: oneshot::Receiver<bool>,
+    threads: Vec<thread::JoinHandle<()>>,
+    registry: Registry,
+    scripts: Scripts,
+    notifies: Notifies,
+    virtual_addresses: VirtualAddresses,
+    reports: Option<tokio::sync::mpsc::UnboundedReceiver<super::driver::Report>>,
+    first: Option<Config>,
+}
+
+impl Daemon {
+    /// Starts the threads. Nothing is on the wire yet.
+    fn start(config: Config) -> Result<Self, Error> {
+        let virtual_addresses = VirtualAddresses::default();
+        virtual_addresses.set(
+            config
+                .instances
+                .iter()
+                .flat_map(|i| i.all_addresses())
+                .map(|a| a.address)
+                .collect(),
+        );
+        lock_memory();
+        let watcher = Watcher::open(virtual_addresses.clone())?;
+        let executor = Executor::new(Netlink::open()?, PacketSocket::open()?);
+        let (jobs, work) = mpsc::channel();
+        let (report, reports) = unbounded_channel();
+        let reporter = Box::new(move |r| {
+            // Nobody listens any more once the daemon ends.
+            let _ = report.send(r);
+        });
+        let (driver, engine) =
+            Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+        let (end, ended) = oneshot::channel();
+        let threads = vec![
+            spawn("vipd-kernel", move || work_on(executor, &work))?,
+            spawn("vipd-engine", move || {
+                // The daemon may have given up waiting.
+                let _ = end.send(drive(driver));
+            })?,
+        ];
+        let to = engine.clone();
+        // Blocks in the kernel for ever: it ends with the process.
+        drop(spawn("vipd-links", move || watch(watcher, &to))?);
+        Ok(Self {
+            engine,
+            ended,
+            threads,
+            registry: Registry::default(),
+            scripts: Scripts::default(),
+            notifies: Notifies::default(),
+            virtual_addresses,
+            reports: Some(reports),
+            first: Some(config),
+        })
+    }
+
+    async fn serve(mut self, load: &Load, options: &Options) -> Result<(), Error> {
+        let mut signals = Signals::new().map_err(Error::Start)?;
+        let notifier = self
+            .reports
+            .take()
+            .map(|reports| tokio::spawn(notifier::run(self.notifies.clone(), reports)));
+        if let Some(config) = self.first.take() {
+            self.adopt(config);
+        }
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+        tracing::info!("Startup complete");
+        loop {
+            tokio::select! {
+                _ = signals.hangup.recv() => self.reload(load),
+                _ = signals.statistics.recv() => self.write_statistics(options),
+                _ = signals.data.recv() => {
+                    tracing::warn!("the data dump (SIGUSR1) is not available yet");
+                }
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv(), if !options.ignore_interrupt => break,
+                end = &mut self.ended => return self.ended_by_itself(end.unwrap_or(false)),
+            }
+        }
+        tracing::info!("Stopping");
+        tell_systemd(&[sd_notify::NotifyState::Stopping]);
+        self.stop(&mut signals, options).await?;
+        if let Some(notifier) = notifier
+            && tokio::time::timeout(STOP_SCRIPTS, notifier).await.is_err()
+        {
+            tracing::warn!("a notify script still runs and is left behind");
+        }
+        tracing::info!("Stopped");
+        Ok(())
+    }
+
+    /// Hands over and waits for it; a second signal cuts that short.
+    async fn stop(&mut self, signals: &mut Signals, options: &Options) -> Result<(), Error> {
+        self.scripts.stop();
+        self.engine.send(Command::Shutdown);
+        let well = loop {
+            tokio::select! {
+                end = &mut self.ended => break end.unwrap_or(false),
+                _ = signals.terminate.recv() => self.engine.send(Command::Abort),
+                _ = signals.interrupt.recv(), if !options.ignore_interrupt => {
+                    self.engine.send(Command::Abort);
+                }
+            }
+        };
+        self.join();
+        if well { Ok(()) } else { Err(Error::Engine) }
+    }
+
+    fn ended_by_itself(mut self, well: bool) -> Result<(), Error> {
+        self.scripts.stop();
+        self.join();
+        if well { Ok(()) } else { Err(Error::Engine) }
+    }
+
+    /// Waits until the last address has been removed.
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn reload(&mut self, load: &Load) {
+        let monotonic = sd_notify::NotifyState::monotonic_usec_now();
+        tell_systemd(&[sd_notify::NotifyState::Reloading]);
+        if let Ok(now) = monotonic {
+            tell_systemd(&[now]);
+        }
+        match load() {
+            Some(config) => {
+                self.adopt(config);
+                tracing::info!("Reload complete");
+            }
+            None => tracing::error!("reload refused: everything stays as it was"),
+        }
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+    }
+
+    fn adopt(&mut self, config: Config) {
+        let adoption = self.registry.adopt(config);
+        self.virtual_addresses.set(adoption.virtual_addresses);
+        self.notifies.set(adoption.globals, adoption.notifies);
+        self.engine
+            .send(Command::Reload(Box::new(adoption.changes)));
+        self.scripts.apply(adoption.scripts, &self.engine);
+    }
+
+    fn write_statistics(&self, options: &Options) {
+        let (reply, answer) = mpsc::channel();
+        self.engine.send(Command::Statistics(reply));
+        let path = &options.statistics_file;
+        let written = answer
+            .recv_timeout(ANSWER)
+            .map_err(io::Error::other)
+            .and_then(|text| std::fs::write(path, text));
+        if let Err(error) = written {
+            tracing::warn!("cannot write {}: {error}", path.display());
+        }
+    }
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    data: Signal,
+    statistics: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            data: signal(SignalKind::user_defined1())?,
+            statistics: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
+fn spawn(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(Error::Start)
+}
+
+/// Runs the engine; `false` if it panicked or could not wait for packets.
+fn drive(mut driver: Driver) -> bool {
+    prefer("engine", schedule::ENGINE_PRIORITY);
+    let result = catch_unwind(AssertUnwindSafe(|| driver.run()));
+    match result {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::error!("the engine cannot go on: {error}"),
+        Err(_) => tracing::error!("the engine has panicked, all addresses are given up"),
+    }
+    // Half a state is better than none for letting go of everything.
+    let _ = catch_unwind(AssertUnwindSafe(|| driver.give_up()));
+    false
+}
+
+fn work_on(executor: Executor, jobs: &mpsc::Receiver<Vec<super::executor::Job>>) {
+    prefer("address", schedule::ENGINE_PRIORITY - 1);
+    executor.run(jobs);
+}
+
+fn watch(mut watcher: Watcher, engine: &Handle) {
+    let mut known = watcher.links();
+    loop {
+        if let Err(error) = watcher.wait() {
+            tracing::error!("interfaces are no longer watched: {}", Chain(&error));
+            return;
+        }
+        let links = watcher.links();
+        if links != known {
+            known.clone_from(&links);
+            engine.send(Command::Links(links));
+        }
+    }
+}
+
+fn prefer(thread: &str, priority: i32) {
+    if let Err(error) = schedule::set_exact_timers() {
+        tracing::warn!("the {thread} thread has no exact timers: {error}");
+    }
+    match schedule::become_real_time(priority) {
+        Ok(()) => tracing::info!("the {thread} thread runs with SCHED_RR priority {priority}"),
+        Err(error) => tracing::info!("the {thread} thread runs without SCHED_RR: {error}"),
+    }
+}
+
+fn lock_memory() {
+    match schedule::lock_memory() {
+        Ok(()) => tracing::info!("memory is locked"),
+        Err(error) => tracing::info!("memory is not locked: {error}"),
+    }
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("systemd was not told: {error}");
+    }
+}

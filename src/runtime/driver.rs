@@ -1,0 +1,778 @@
+//! The engine: a thread that drives the protocol and waits for nothing but packets and time.
+//!
+//! It never touches disk, netlink, scripts or a log file: addresses are the executor's, logs are
+//! written by another thread, everything else is told through a channel.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use super::clock;
+use super::executor::{Action, Chain, Job, Placement, Placements};
+use super::links::Links;
+use super::member::{Complaint, Footing, Member};
+use crate::config::model;
+use crate::control::statistics;
+use crate::control::vocabulary;
+use crate::sys::socket::{self, AdvertSocket, Listen, Waker};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
+use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
+use crate::vrrp::router::{Event, InstanceEffect, Router, Tracking};
+use crate::vrrp::track::{RiseFall, TrackerId};
+use crate::wire::ip::{self, Packet};
+use crate::wire::vrrp::{self, Received, Rejected};
+
+/// Packets taken from one socket before timers have their turn: more than wait in any full
+/// buffer of a sane network, and few enough that a flood costs no advert.
+const BATCH: usize = 512;
+/// Largest VRRP packet: 60 bytes of IP header, 8 and 255 × 4, 8 of authentication, and to spare.
+const PACKET_LEN: usize = 2048;
+/// Time until a socket that could not be opened is tried again.
+const SOCKET_RETRY: Duration = Duration::from_secs(1);
+
+/// What others ask of the engine.
+#[derive(Debug)]
+pub enum Command {
+    /// The host's interfaces have changed.
+    Links(Links),
+    /// A tracker has a result.
+    TrackResult {
+        /// Which one.
+        tracker: TrackerId,
+        /// Whether it succeeded.
+        success: bool,
+    },
+    /// A new configuration.
+    Reload(Box<Changes>),
+    /// Hand over and end.
+    Shutdown,
+    /// Give up everything and end at once.
+    Abort,
+    /// The statistics of all instances as text.
+    Statistics(Sender<String>),
+}
+
+/// An instance that a reload adds or changes.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Who it is.
+    pub id: InstanceId,
+    /// What it is.
+    pub config: model::Instance,
+    /// What it tracks.
+    pub tracking: Tracking,
+}
+
+/// What a reload does.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Trackers that are new, or begin anew.
+    pub trackers: Vec<(TrackerId, RiseFall)>,
+    /// Trackers that keep their results with other counts: rise and fall.
+    pub counts: Vec<(TrackerId, u32, u32)>,
+    /// Instances that go.
+    pub removed: Vec<InstanceId>,
+    /// Instances that come.
+    pub added: Vec<Assignment>,
+    /// Instances that stay, changed in place.
+    pub updated: Vec<Assignment>,
+    /// Trackers that nobody tracks any more.
+    pub forgotten: Vec<TrackerId>,
+}
+
+/// What the engine tells others.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// An instance has changed its state.
+    Transition {
+        /// Which one.
+        id: InstanceId,
+        /// Its name.
+        name: Arc<str>,
+        /// What it is now.
+        transition: Transition,
+        /// Its effective priority.
+        priority: Priority,
+    },
+}
+
+/// Hands commands to the engine and wakes it.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+}
+
+impl Handle {
+    /// Passes `command` on. An engine that has ended ignores it.
+    pub fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+/// Called with every report; must not block.
+pub type Reporter = Box<dyn Fn(Report) + Send>;
+
+type SocketKey = (InterfaceName, Listen);
+
+struct OpenSocket {
+    socket: AdvertSocket,
+    ifindex: u32,
+    /// By VRID; several where unicast instances differ in their peers.
+    members: BTreeMap<Vrid, Vec<InstanceId>>,
+}
+
+/// The engine. See the module.
+pub struct Driver {
+    router: Router,
+    members: BTreeMap<InstanceId, Member>,
+    sockets: BTreeMap<SocketKey, OpenSocket>,
+    links: Links,
+    commands: Receiver<Command>,
+    waker: Arc<Waker>,
+    jobs: Sender<Vec<Job>>,
+    batch: Vec<Job>,
+    reporter: Reporter,
+    effects: Vec<InstanceEffect>,
+    last_now: Instant,
+    retry_at: Option<Instant>,
+    strangers: BTreeMap<Rejected, u64>,
+    /// Instances that a reload took away and that still hand over.
+    leaving: BTreeSet<InstanceId>,
+    stopping: bool,
+    aborted: bool,
+}
+
+impl Driver {
+    /// An engine without instances on a host with `links`.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub fn new(
+        links: Links,
+        jobs: Sender<Vec<Job>>,
+        reporter: Reporter,
+    ) -> io::Result<(Self, Handle)> {
+        let (sender, commands) = mpsc::channel();
+        let waker = Arc::new(Waker::new()?);
+        let driver = Self {
+            router: Router::new(),
+            members: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            links: Links::new(),
+            commands,
+            waker: Arc::clone(&waker),
+            jobs,
+            batch: Vec::new(),
+            reporter,
+            effects: Vec::new(),
+            last_now: clock::now(),
+            retry_at: None,
+            strangers: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            stopping: false,
+            aborted: false,
+        };
+        let handle = Handle {
+            commands: sender,
+            waker,
+        };
+        handle.send(Command::Links(links));
+        Ok((driver, handle))
+    }
+
+    /// Runs until it has been shut down and every instance has let go.
+    ///
+    /// # Errors
+    /// When waiting for packets fails, which no network and no file can cause.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; PACKET_LEN];
+        let mut ready = Vec::new();
+        while !self.finished() {
+            self.wait(&mut ready)?;
+            self.read_packets(&ready, &mut buffer);
+            if ready.first() == Some(&true) {
+                self.waker.reset();
+                self.obey_commands();
+            }
+            self.let_time_pass();
+        }
+        Ok(())
+    }
+
+    /// Sends priority 0 and has every address removed: for the end after a panic.
+    pub fn give_up(&mut self) {
+        let active: Vec<_> = self
+            .router
+            .instances()
+            .filter(|(_, instance)| instance.holds_addresses())
+            .map(|(id, _)| id)
+            .collect();
+        for id in active {
+            self.send_advert(id, Priority::RELEASE);
+        }
+        let all: Vec<_> = self.members.keys().copied().collect();
+        for id in all {
+            self.enqueue(id, Action::Remove);
+        }
+        self.flush();
+    }
+
+    fn finished(&self) -> bool {
+        let done = || {
+            self.router
+                .instances()
+                .all(|(_, instance)| instance.is_finished())
+        };
+        self.aborted || (self.stopping && done())
+    }
+
+    fn wait(&self, ready: &mut Vec<bool>) -> io::Result<()> {
+        let due = [self.router.deadline(), self.retry_at]
+            .into_iter()
+            .flatten()
+            .min();
+        let timeout = due.map(|at| at.saturating_since(clock::now()));
+        let mut fds = Vec::with_capacity(1 + self.sockets.len());
+        fds.push(self.waker.as_fd());
+        fds.extend(self.sockets.values().map(|open| open.socket.as_fd()));
+        socket::wait_readable(&fds, timeout, ready)
+    }
+
+    /// Waiting packets come before expired timers: a host that stalled must not take over from
+    /// a live peer.
+    fn read_packets(&mut self, ready: &[bool], buffer: &mut [u8]) {
+        let keys: Vec<SocketKey> = self
+            .sockets
+            .keys()
+            .zip(ready.iter().skip(1))
+            .filter(|(_, readable)| **readable)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            self.read_socket(&key, buffer);
+        }
+    }
+
+    fn read_socket(&mut self, key: &SocketKey, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            let Some(open) = self.sockets.get(key) else {
+                return;
+            };
+            match open.socket.receive(buffer) {
+                Ok(Some(datagram)) => {
+                    let at = clock::received_at(datagram.received);
+                    self.take_packet(key, at, datagram.bytes);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(interface = %key.0, "{}, reopening", Chain(&error));
+                    self.sockets.remove(key);
+                    self.settle_all();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_packet(&mut self, key: &SocketKey, at: Instant, bytes: &[u8]) {
+        tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
+        let found = ip::parse_v4(bytes).and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
+        let (packet, vrid) = match found {
+            Ok(found) => found,
+            Err(reason) => return self.count_stranger(reason),
+        };
+        let candidates = self
+            .sockets
+            .get(key)
+            .and_then(|open| open.members.get(&vrid));
+        let Some(id) = candidates.and_then(|ids| self.addressee(ids, packet.source)) else {
+            return self.count_stranger(Rejected::UnknownVrid);
+        };
+        self.take_advert(id, at, &packet);
+    }
+
+    fn addressee(&self, ids: &[InstanceId], source: IpAddr) -> Option<InstanceId> {
+        let hears = |id: &&InstanceId| self.members.get(id).is_some_and(|m| m.hears(source));
+        ids.iter().find(hears).or_else(|| ids.first()).copied()
+    }
+
+    fn count_stranger(&mut self, reason: Rejected) {
+        *self.strangers.entry(reason).or_default() += 1;
+    }
+
+    fn take_advert(&mut self, id: InstanceId, at: Instant, packet: &Packet<'_>) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        match member.receive(packet) {
+            Ok(received) => {
+                self.compare(id, &received);
+                self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
+            }
+            Err(reason) => {
+                if member
+                    .complaints
+                    .insert(Complaint::Rejected(packet.source, reason))
+                {
+                    tracing::warn!(
+                        instance = &*member.name,
+                        source = %packet.source,
+                        "({}) advert from {} discarded: {}",
+                        member.name,
+                        packet.source,
+                        reason.describe()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Complains of what peers should agree on and need not. RFC 9568 §7.1.
+    fn compare(&mut self, id: InstanceId, received: &Received) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let source = received.advert.source;
+        if !member.lists_same_addresses(received) {
+            member.statistics.address_list_differs += 1;
+            if member.complaints.insert(Complaint::AddressList(source)) {
+                tracing::warn!(
+                    instance = &*member.name,
+                    %source,
+                    theirs = ?received.addresses,
+                    "({}) {source} advertises other addresses than ours",
+                    member.name
+                );
+            }
+        }
+        let interval = member.config.protocol.advertisement_interval;
+        let differs = received.advert.interval != interval;
+        if differs && member.complaints.insert(Complaint::Interval(source)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) {source} advertises every {} s, we every {interval} s",
+                member.name,
+                received.advert.interval
+            );
+        }
+    }
+
+    fn obey_commands(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Links(links) => {
+                    self.links = links;
+                    self.settle_all();
+                }
+                Command::TrackResult { tracker, success } => {
+                    self.handle(clock::now(), Event::TrackResult { tracker, success });
+                }
+                Command::Reload(changes) => self.reload(*changes),
+                Command::Shutdown => self.shut_down(),
+                Command::Abort => {
+                    self.give_up();
+                    self.report_all_stopped();
+                    self.aborted = true;
+                }
+                Command::Statistics(reply) => {
+                    // The asker may have lost patience.
+                    let _ = reply.send(self.statistics());
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self) {
+        self.stopping = true;
+        let ids: Vec<_> = self.members.keys().copied().collect();
+        for id in ids {
+            self.handle(clock::now(), Event::Instance(id, Input::Shutdown));
+        }
+    }
+
+    fn report_all_stopped(&self) {
+        for (id, member) in &self.members {
+            self.report(*id, member, Transition::Stopped);
+        }
+    }
+
+    fn let_time_pass(&mut self) {
+        let now = clock::now();
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.settle_all();
+        }
+        if self.router.deadline().is_some_and(|at| at <= now) {
+            self.handle(now, Event::Deadline);
+        }
+    }
+
+    fn handle(&mut self, now: Instant, event: Event) {
+        self.last_now = now.max(self.last_now);
+        let mut effects = std::mem::take(&mut self.effects);
+        self.router.handle(self.last_now, event, &mut effects);
+        for (id, effect) in effects.drain(..) {
+            self.perform(id, effect);
+        }
+        self.effects = effects;
+        self.flush();
+        self.drop_finished();
+    }
+
+    fn perform(&mut self, id: InstanceId, effect: Effect) {
+        match effect {
+            Effect::SendAdvert(priority) => self.send_advert(id, priority),
+            Effect::InstallAddresses => self.enqueue(id, Action::Install),
+            Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
+            Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
+            Effect::Notify(transition) => self.tell(id, transition),
+        }
+    }
+
+    fn enqueue(&mut self, id: InstanceId, action: Action) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        self.batch.push(Job {
+            id,
+            name: Arc::clone(&member.name),
+            placements: Arc::clone(&member.placements),
+            action,
+        });
+    }
+
+    /// Hands all jobs of one event over at once: one wake-up, and the first announcement follows
+    /// its address without waiting for anything else.
+    fn flush(&mut self) {
+        if !self.batch.is_empty() && self.jobs.send(std::mem::take(&mut self.batch)).is_err() {
+            tracing::error!("the thread that installs addresses has ended");
+        }
+    }
+
+    fn send_advert(&mut self, id: InstanceId, priority: Priority) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let key = member
+            .listen()
+            .map(|listen| (member.config.interface.clone(), listen));
+        let Some(open) = key.and_then(|key| self.sockets.get(&key)) else {
+            return;
+        };
+        member.statistics.adverts_sent += 1;
+        if priority == Priority::RELEASE {
+            member.statistics.releases_sent += 1;
+        }
+        for (destination, packet) in member.adverts(priority) {
+            let Err(error) = open.socket.send(destination, &packet) else {
+                continue;
+            };
+            if member
+                .complaints
+                .insert(Complaint::SendFailed(destination.into()))
+            {
+                tracing::warn!(
+                    instance = &*member.name,
+                    "({}) {}",
+                    member.name,
+                    Chain(&error)
+                );
+            }
+        }
+    }
+
+    fn tell(&mut self, id: InstanceId, transition: Transition) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        member.complaints.clear();
+        match transition {
+            Transition::Active => {
+                member.statistics.became_active += 1;
+            }
+            Transition::Backup | Transition::Fault | Transition::Stopped => {
+                let counted = &mut member.statistics;
+                counted.released_active = counted.became_active;
+            }
+        }
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        self.log_transition(id, member, transition);
+        self.report(id, member, transition);
+    }
+
+    fn log_transition(&self, id: InstanceId, member: &Member, transition: Transition) {
+        let name = &*member.name;
+        let word = vocabulary::transition(transition);
+        let instance = self.router.instance(id);
+        match transition {
+            Transition::Stopped => tracing::info!(instance = name, "({name}) stopped"),
+            Transition::Fault => {
+                let faults = instance.map(|i| i.faults().clone()).unwrap_or_default();
+                tracing::warn!(instance = name, ?faults, "({name}) Entering {word} STATE");
+            }
+            Transition::Active | Transition::Backup => {
+                let priority = instance.map(|i| i.priority().get());
+                tracing::info!(instance = name, priority, "({name}) Entering {word} STATE");
+            }
+        }
+    }
+
+    fn report(&self, id: InstanceId, member: &Member, transition: Transition) {
+        let priority = self
+            .router
+            .instance(id)
+            .map_or(Priority::RELEASE, |i| i.priority());
+        let name = Arc::clone(&member.name);
+        (self.reporter)(Report::Transition {
+            id,
+            name,
+            transition,
+            priority,
+        });
+    }
+
+    /// Applies what the host's interfaces are now to every instance.
+    fn settle_all(&mut self) {
+        let names: BTreeSet<InterfaceName> = self.tracked_names();
+        for interface in names {
+            let up = self.links.get(&interface).is_some_and(|link| link.up);
+            self.handle(clock::now(), Event::Link { interface, up });
+        }
+        let ids: Vec<_> = self.members.keys().copied().collect();
+        for id in ids {
+            self.settle(id);
+        }
+        self.close_unused_sockets();
+    }
+
+    /// Interfaces seen so far or now: one that is gone is down.
+    fn tracked_names(&self) -> BTreeSet<InterfaceName> {
+        let tracked = self
+            .members
+            .values()
+            .flat_map(|m| &m.config.track_interfaces);
+        tracked.map(|t| t.interface.clone()).collect()
+    }
+
+    fn settle(&mut self, id: InstanceId) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::take(&mut member.footing);
+        member.settle(&self.links);
+        let mut now = member.footing.clone();
+        if !now.faults.contains(&Fault::Interface)
+            && let Err(error) = self.open_socket(id)
+        {
+            if !before.faults.contains(&Fault::Socket) {
+                tracing::warn!("{}", Chain(&error));
+            }
+            self.retry_at = Some(clock::now() + SOCKET_RETRY);
+            now.faults.insert(Fault::Socket);
+        }
+        self.apply_footing(id, &before, &now);
+    }
+
+    fn apply_footing(&mut self, id: InstanceId, before: &Footing, now: &Footing) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.footing = now.clone();
+        }
+        let mut inputs = Vec::new();
+        if let Some(source) = now.source.filter(|_| now.source != before.source) {
+            inputs.push(Input::PrimaryAddress(source.into()));
+        }
+        // Raised before cleared: the instance must not run between the two.
+        inputs.extend(
+            now.faults
+                .difference(&before.faults)
+                .cloned()
+                .map(Input::FaultRaised),
+        );
+        inputs.extend(
+            before
+                .faults
+                .difference(&now.faults)
+                .cloned()
+                .map(Input::FaultCleared),
+        );
+        for input in inputs {
+            self.handle(clock::now(), Event::Instance(id, input));
+        }
+    }
+
+    /// Makes sure that the instance has a socket on its interface as it is now.
+    fn open_socket(&mut self, id: InstanceId) -> Result<(), socket::Error> {
+        let Some(member) = self.members.get(&id) else {
+            return Ok(());
+        };
+        let vrid = member.config.protocol.vrid;
+        let interface = member.config.interface.clone();
+        // Without a source address there is another fault already.
+        let (Some(ifindex), Some(listen)) = (member.footing.ifindex, member.listen()) else {
+            return Ok(());
+        };
+        let key = (interface.clone(), listen);
+        let stale = self
+            .sockets
+            .get(&key)
+            .is_some_and(|open| open.ifindex != ifindex);
+        if stale {
+            self.sockets.remove(&key);
+        }
+        if !self.sockets.contains_key(&key) {
+            let socket = AdvertSocket::open(&interface, ifindex, listen)?;
+            let open = OpenSocket {
+                socket,
+                ifindex,
+                members: BTreeMap::new(),
+            };
+            self.sockets.insert(key.clone(), open);
+        }
+        if let Some(open) = self.sockets.get_mut(&key) {
+            let ids = open.members.entry(vrid).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes sockets that no instance listens to any more, and forgets instances that moved.
+    fn close_unused_sockets(&mut self) {
+        let members = &self.members;
+        self.sockets.retain(|key, open| {
+            open.members.retain(|vrid, ids| {
+                ids.retain(|id| members.get(id).is_some_and(|m| uses(m, key, *vrid)));
+                !ids.is_empty()
+            });
+            !open.members.is_empty()
+        });
+    }
+
+    fn reload(&mut self, changes: Changes) {
+        for (id, counter) in changes.trackers {
+            self.router.set_tracker(id, counter);
+        }
+        for (id, rise, fall) in changes.counts {
+            self.router.set_tracker_counts(id, rise, fall);
+        }
+        for id in changes.removed {
+            self.leaving.insert(id);
+            self.handle(clock::now(), Event::Instance(id, Input::Shutdown));
+        }
+        for assignment in changes.updated {
+            self.update(assignment);
+        }
+        for assignment in changes.added {
+            self.add(assignment);
+        }
+        for id in changes.forgotten {
+            self.router.remove_tracker(id);
+        }
+        self.settle_all();
+    }
+
+    fn add(&mut self, assignment: Assignment) {
+        let Assignment {
+            id,
+            config,
+            tracking,
+        } = assignment;
+        let protocol = config.protocol.clone();
+        self.members.insert(id, Member::new(config));
+        self.router.add(clock::now(), id, protocol, tracking);
+        self.feed_links();
+        self.settle(id);
+        self.handle(clock::now(), Event::Instance(id, Input::Startup));
+    }
+
+    fn feed_links(&mut self) {
+        for interface in self.tracked_names() {
+            let up = self.links.get(&interface).is_some_and(|link| link.up);
+            self.handle(clock::now(), Event::Link { interface, up });
+        }
+    }
+
+    fn update(&mut self, assignment: Assignment) {
+        let Assignment {
+            id,
+            config,
+            tracking,
+        } = assignment;
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let before = Arc::clone(&member.placements);
+        let protocol = config.protocol.clone();
+        member.reconfigure(config);
+        self.settle(id);
+        let announce = self.remove_what_went(id, &before);
+        self.feed_links();
+        let mut effects = std::mem::take(&mut self.effects);
+        let time = clock::now().max(self.last_now);
+        self.last_now = time;
+        self.router
+            .reconfigure(time, id, protocol, tracking, announce, &mut effects);
+        for (id, effect) in effects.drain(..) {
+            self.perform(id, effect);
+        }
+        self.effects = effects;
+        self.flush();
+    }
+
+    /// Has addresses removed that an instance no longer has; says whether it has new ones.
+    fn remove_what_went(&mut self, id: InstanceId, before: &Placements) -> bool {
+        let Some(member) = self.members.get(&id) else {
+            return false;
+        };
+        let old: BTreeSet<&Placement> = before.iter().collect();
+        let new: BTreeSet<&Placement> = member.placements.iter().collect();
+        let gone: Vec<_> = old.difference(&new).map(|p| (*p).clone()).collect();
+        if !gone.is_empty() {
+            let name = Arc::clone(&member.name);
+            self.batch.push(Job {
+                id,
+                name,
+                placements: gone.into(),
+                action: Action::Remove,
+            });
+        }
+        !new.is_subset(&old)
+    }
+
+    /// Forgets instances that a reload took away, once they have let go.
+    fn drop_finished(&mut self) {
+        let router = &self.router;
+        let done = |id: &InstanceId| router.instance(*id).is_none_or(Instance::is_finished);
+        let finished: Vec<_> = self.leaving.iter().copied().filter(done).collect();
+        for id in finished {
+            self.leaving.remove(&id);
+            self.router.remove(id);
+            self.members.remove(&id);
+            self.close_unused_sockets();
+        }
+    }
+
+    fn statistics(&self) -> String {
+        self.members
+            .values()
+            .map(|m| statistics::text(&m.name, &m.statistics))
+            .collect()
+    }
+}
+
+fn uses(member: &Member, key: &SocketKey, vrid: Vrid) -> bool {
+    member.config.interface == key.0
+        && member.listen() == Some(key.1)
+        && member.config.protocol.vrid == vrid
+}

@@ -1,0 +1,378 @@
+//! Kernel work on a thread of its own: addresses are installed, removed and announced.
+//!
+//! Jobs of one instance never overtake each other; large ones are cut into pieces, so that the
+//! addresses of one instance do not wait for thousands of another's.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use super::clock;
+use crate::sys::netlink::{self, Netlink};
+use crate::sys::socket::PacketSocket;
+use crate::types::{InstanceId, Instant, VirtualAddress};
+use crate::wire::arp::{self, Mac};
+
+/// Addresses handled before another instance has its turn.
+const PIECE: usize = 128;
+/// Attempts to install, the first included.
+const ATTEMPTS: u32 = 6;
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Where an address goes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placement {
+    /// Interface that carries it.
+    pub ifindex: u32,
+    /// Hardware address it is announced with; `None` where there is no ARP.
+    pub mac: Option<Mac>,
+    /// The address.
+    pub address: VirtualAddress,
+}
+
+/// Addresses of one instance, shared between engine and executor.
+pub type Placements = Arc<[Placement]>;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// See to it that all are there.
+    Install,
+    /// See to it that none is there.
+    Remove,
+    /// Send gratuitous ARP for each, in so many rounds.
+    Announce {
+        /// Rounds over all addresses.
+        repeat: u32,
+    },
+    /// Read back what was installed.
+    Verify {
+        /// Attempts so far.
+        attempt: u32,
+    },
+}
+
+/// One piece of work for one instance.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Whose.
+    pub id: InstanceId,
+    /// Its name, for the log.
+    pub name: Arc<str>,
+    /// The addresses.
+    pub placements: Placements,
+    /// What to do with them.
+    pub action: Action,
+}
+
+#[derive(Debug)]
+struct Progress {
+    job: Job,
+    done: usize,
+}
+
+type Place = (u32, IpAddr);
+
+/// Does the work. See the module.
+#[derive(Debug)]
+pub struct Executor {
+    netlink: Netlink,
+    packets: PacketSocket,
+    queues: BTreeMap<InstanceId, VecDeque<Progress>>,
+    turn: Option<InstanceId>,
+    holders: BTreeMap<Place, BTreeSet<InstanceId>>,
+    retries: BTreeMap<InstanceId, (Instant, Job)>,
+}
+
+impl Executor {
+    /// Opens what it needs in the namespace of the calling thread.
+    #[must_use]
+    pub fn new(netlink: Netlink, packets: PacketSocket) -> Self {
+        Self {
+            netlink,
+            packets,
+            queues: BTreeMap::new(),
+            turn: None,
+            holders: BTreeMap::new(),
+            retries: BTreeMap::new(),
+        }
+    }
+
+    /// Works until the sender is gone and everything is done.
+    pub fn run(mut self, jobs: &Receiver<Vec<Job>>) {
+        loop {
+            match self.next_batch(jobs) {
+                Ok(Some(batch)) => batch.into_iter().for_each(|job| self.accept(job)),
+                Ok(None) => {
+                    self.requeue_due();
+                    self.work();
+                }
+                Err(Finished) => return,
+            }
+        }
+    }
+
+    /// Jobs if some wait; `None` when there is other work to do.
+    fn next_batch(&self, jobs: &Receiver<Vec<Job>>) -> Result<Option<Vec<Job>>, Finished> {
+        if !self.queues.is_empty() {
+            return match jobs.try_recv() {
+                Ok(job) => Ok(Some(job)),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
+            };
+        }
+        let Some(due) = self.retries.values().map(|(at, _)| *at).min() else {
+            return jobs.recv().map(Some).map_err(|_| Finished);
+        };
+        match jobs.recv_timeout(due.saturating_since(clock::now())) {
+            Ok(job) => Ok(Some(job)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Finished),
+        }
+    }
+
+    fn accept(&mut self, job: Job) {
+        // What the instance wants now replaces what it wanted when the attempt failed.
+        if matches!(job.action, Action::Install | Action::Remove) {
+            self.retries.remove(&job.id);
+        }
+        self.queues
+            .entry(job.id)
+            .or_default()
+            .push_back(Progress { job, done: 0 });
+    }
+
+    fn requeue_due(&mut self) {
+        let now = clock::now();
+        let due: Vec<_> = self
+            .retries
+            .iter()
+            .filter(|(_, (at, _))| *at <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            if let Some((_, job)) = self.retries.remove(&id) {
+                self.queues
+                    .entry(id)
+                    .or_default()
+                    .push_back(Progress { job, done: 0 });
+            }
+        }
+    }
+
+    /// One piece of the next instance's oldest job.
+    fn work(&mut self) {
+        let after = self.turn;
+        let next = self
+            .queues
+            .keys()
+            .find(|id| after.is_none_or(|last| **id > last));
+        let Some(id) = next.or_else(|| self.queues.keys().next()).copied() else {
+            return;
+        };
+        self.turn = Some(id);
+        let Some(mut progress) = self.queues.get_mut(&id).and_then(VecDeque::pop_front) else {
+            self.queues.remove(&id);
+            return;
+        };
+        let finished = self.piece(&mut progress);
+        let queue = self.queues.entry(id).or_default();
+        if finished {
+            if progress.job.action == Action::Install {
+                progress.job.action = Action::Verify { attempt: 1 };
+                queue.push_back(Progress {
+                    job: progress.job,
+                    done: 0,
+                });
+            }
+        } else {
+            queue.push_front(progress);
+        }
+        if queue.is_empty() {
+            self.queues.remove(&id);
+        }
+    }
+
+    /// Does one piece of a job and says whether that was the last.
+    fn piece(&mut self, progress: &mut Progress) -> bool {
+        let Progress { job, done } = progress;
+        let total = job.placements.len();
+        match job.action {
+            Action::Install => {
+                let piece = job
+                    .placements
+                    .get(*done..total.min(*done + PIECE))
+                    .unwrap_or_default();
+                self.install(job, piece);
+                *done += piece.len();
+                *done >= total
+            }
+            Action::Remove => {
+                let piece = job
+                    .placements
+                    .get(*done..total.min(*done + PIECE))
+                    .unwrap_or_default();
+                self.remove(job, piece);
+                *done += piece.len();
+                *done >= total
+            }
+            Action::Announce { repeat } => {
+                let rounds = usize::try_from(repeat).unwrap_or(usize::MAX);
+                let last = total.saturating_mul(rounds);
+                let end = last.min(done.saturating_add(PIECE));
+                for at in *done..end {
+                    self.announce(
+                        job,
+                        at.checked_rem(total).and_then(|i| job.placements.get(i)),
+                    );
+                }
+                *done = end;
+                *done >= last
+            }
+            Action::Verify { attempt } => {
+                self.verify(job, attempt);
+                true
+            }
+        }
+    }
+
+    fn install(&mut self, job: &Job, piece: &[Placement]) {
+        for placement in piece {
+            self.holders
+                .entry(place(placement))
+                .or_default()
+                .insert(job.id);
+        }
+        let wanted: Vec<_> = piece
+            .iter()
+            .map(|p| (p.ifindex, p.address.clone()))
+            .collect();
+        report(job, self.netlink.add_addresses(&wanted));
+    }
+
+    fn remove(&mut self, job: &Job, piece: &[Placement]) {
+        let mut unwanted = Vec::with_capacity(piece.len());
+        for placement in piece {
+            let place = place(placement);
+            if let Some(holders) = self.holders.get_mut(&place) {
+                holders.remove(&job.id);
+                // Another instance has the same address: it stays.
+                if !holders.is_empty() {
+                    continue;
+                }
+                self.holders.remove(&place);
+            }
+            unwanted.push((placement.ifindex, placement.address.clone()));
+        }
+        report(job, self.netlink.remove_addresses(&unwanted));
+    }
+
+    fn announce(&self, job: &Job, placement: Option<&Placement>) {
+        let Some(Placement {
+            ifindex,
+            mac: Some(mac),
+            address,
+        }) = placement
+        else {
+            return;
+        };
+        let IpAddr::V4(v4) = address.address else {
+            return;
+        };
+        if let Err(error) = self.packets.send_arp(*ifindex, &arp::gratuitous(*mac, v4)) {
+            tracing::warn!(instance = &*job.name, address = %v4, "{}", Chain(&error));
+        }
+    }
+
+    /// Reads back what the kernel has and tries again what is missing.
+    fn verify(&mut self, job: &Job, attempt: u32) {
+        let missing = match self.missing(job) {
+            Ok(missing) => missing,
+            Err(error) => {
+                tracing::warn!(
+                    instance = &*job.name,
+                    "cannot read back addresses: {}",
+                    Chain(&error)
+                );
+                return;
+            }
+        };
+        let Some(first) = missing.first() else { return };
+        if attempt >= ATTEMPTS {
+            tracing::error!(
+                instance = &*job.name,
+                address = %first.address,
+                missing = missing.len(),
+                "virtual addresses could not be installed"
+            );
+            return;
+        }
+        let wanted: Vec<_> = missing
+            .iter()
+            .map(|p| (p.ifindex, p.address.clone()))
+            .collect();
+        report(job, self.netlink.add_addresses(&wanted));
+        let mut job = job.clone();
+        job.action = Action::Verify {
+            attempt: attempt + 1,
+        };
+        let backoff = FIRST_BACKOFF * 2_u32.saturating_pow(attempt - 1);
+        self.retries.insert(job.id, (clock::now() + backoff, job));
+    }
+
+    fn missing(&mut self, job: &Job) -> Result<Vec<Placement>, netlink::Error> {
+        let indices: BTreeSet<u32> = job.placements.iter().map(|p| p.ifindex).collect();
+        let mut present = BTreeSet::new();
+        for index in indices {
+            let addresses = self.netlink.addresses(Some(index))?;
+            present.extend(addresses.into_iter().map(|a| (a.ifindex, a.address)));
+        }
+        let still_ours = |p: &&Placement| {
+            self.holders
+                .get(&place(p))
+                .is_some_and(|holders| holders.contains(&job.id))
+        };
+        let missing = job
+            .placements
+            .iter()
+            .filter(|p| !present.contains(&place(p)));
+        Ok(missing.filter(still_ours).cloned().collect())
+    }
+}
+
+struct Finished;
+
+const fn place(placement: &Placement) -> Place {
+    (placement.ifindex, placement.address.address)
+}
+
+fn report(job: &Job, answer: Result<Vec<Result<netlink::Change, netlink::Error>>, netlink::Error>) {
+    let errors = match answer {
+        Ok(results) => results.into_iter().filter_map(Result::err).collect(),
+        Err(error) => vec![error],
+    };
+    if let Some(error) = errors.first() {
+        tracing::warn!(
+            instance = &*job.name,
+            failed = errors.len(),
+            "{}",
+            Chain(error)
+        );
+    }
+}
+
+/// An error with all its causes on one line.
+pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

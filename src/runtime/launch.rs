@@ -1,0 +1,130 @@
+//! From a configured command to a program that may be started, and its run.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::config::model::{Command, Globals, ScriptUser};
+use crate::sys::process::{self, Identity};
+
+/// keepalived's default user of scripts, where it exists.
+const DEFAULT_USER: &str = "keepalived_script";
+/// Time between TERM and KILL. keepalived-behaviour.md §7.
+const KILL_AFTER: Duration = Duration::from_secs(2);
+
+/// A program that was found, with its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Launch {
+    program: PathBuf,
+    argv: Vec<String>,
+    identity: Identity,
+}
+
+/// Why a script is not run at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// The system's reason.
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    /// `enable_script_security` without anybody to run scripts as.
+    #[error("enable_script_security needs a script_user, or a user called keepalived_script")]
+    NobodyToRunAs,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It ended by itself.
+    Ended(ExitStatus),
+    /// It took too long and was killed.
+    TimedOut,
+    /// It could not be started.
+    NotStarted,
+}
+
+impl Outcome {
+    pub(super) fn is_success(self) -> bool {
+        matches!(self, Self::Ended(status) if status.success())
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::os::unix::process::ExitStatusExt;
+        match self {
+            Self::Ended(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => write!(f, "exited with status {code}"),
+                (None, Some(signal)) => write!(f, "was ended by signal {signal}"),
+                (None, None) => f.write_str("ended"),
+            },
+            Self::TimedOut => f.write_str("timed out"),
+            Self::NotStarted => f.write_str("could not be started"),
+        }
+    }
+}
+
+/// Finds the program and its user, and applies the rules for scripts.
+///
+/// keepalived-behaviour.md §13: what root runs, only root may be able to change. Without
+/// `enable_script_security` a weakness is a warning.
+pub(super) fn resolve(command: &Command, globals: &Globals, what: &str) -> Result<Launch, Refused> {
+    let identity = identity(
+        command.user.as_ref().or(globals.script_user.as_ref()),
+        globals,
+    )?;
+    let name = command.argv.first().map(String::as_str).unwrap_or_default();
+    let program = process::locate(name, identity)?;
+    if identity.uid == 0
+        && let Err(error) = process::check_only_root_can_change(&program)
+    {
+        if globals.script_security {
+            return Err(error.into());
+        }
+        tracing::warn!("{what}: {error}; enable_script_security would refuse it");
+    }
+    Ok(Launch {
+        program,
+        argv: command.argv.clone(),
+        identity,
+    })
+}
+
+fn identity(user: Option<&ScriptUser>, globals: &Globals) -> Result<Identity, Refused> {
+    if let Some(ScriptUser { user, group }) = user {
+        return Ok(Identity::look_up(user, group.as_deref())?);
+    }
+    match Identity::look_up(DEFAULT_USER, None) {
+        Ok(identity) => Ok(identity),
+        Err(_) if globals.script_security => Err(Refused::NobodyToRunAs),
+        Err(_) => Ok(Identity::own()),
+    }
+}
+
+impl Launch {
+    /// Runs the program to its end, for at most `timeout`.
+    pub(super) async fn run(&self, timeout: Duration) -> Outcome {
+        let command = process::prepare(&self.program, &self.argv, self.identity);
+        let mut child = match tokio::process::Command::from(command).spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                tracing::warn!(program = %self.program.display(), "cannot start: {error}");
+                return Outcome::NotStarted;
+            }
+        };
+        let leader = child.id().unwrap_or_default();
+        match tokio::time::timeout(timeout, child.wait()).await {
+            Ok(Ok(status)) => return Outcome::Ended(status),
+            Ok(Err(_)) => return Outcome::NotStarted,
+            Err(_) => process::terminate_group(leader),
+        }
+        if tokio::time::timeout(KILL_AFTER, child.wait())
+            .await
+            .is_err()
+        {
+            process::kill_group(leader);
+            // KILL cannot be refused; a process stuck in the kernel is reaped when it returns.
+            let _ = tokio::time::timeout(KILL_AFTER, child.wait()).await;
+        }
+        Outcome::TimedOut
+    }
+}

@@ -1,0 +1,164 @@
+//! What the host's interfaces are like right now, and a thread that keeps watching.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sys::netlink::{self, Address, KernelEvent, Link, Monitor, Netlink};
+use crate::types::InterfaceName;
+use crate::wire::arp::Mac;
+
+/// One interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// It can carry packets.
+    pub up: bool,
+    /// Its Ethernet address; `None` on links without ARP.
+    pub mac: Option<Mac>,
+    /// Own IPv4 addresses in the kernel's order, without the virtual ones.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// All interfaces by name.
+pub type Links = BTreeMap<InterfaceName, LinkState>;
+
+/// Addresses that move: they never count as a host's own. Shared between reload and watcher.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualAddresses(Arc<Mutex<BTreeSet<IpAddr>>>);
+
+impl VirtualAddresses {
+    /// Replaces the set.
+    pub fn set(&self, addresses: BTreeSet<IpAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    fn contains(&self, address: &IpAddr) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(address)
+    }
+}
+
+/// Follows the kernel's events.
+#[derive(Debug)]
+pub struct Watcher {
+    monitor: Monitor,
+    netlink: Netlink,
+    virtual_addresses: VirtualAddresses,
+    links: BTreeMap<u32, Link>,
+    addresses: BTreeMap<u32, Vec<Address>>,
+}
+
+impl Watcher {
+    /// Starts to listen, then lists what is there: nothing falls between.
+    ///
+    /// # Errors
+    /// Netlink's.
+    pub fn open(virtual_addresses: VirtualAddresses) -> Result<Self, netlink::Error> {
+        let mut watcher = Self {
+            monitor: Monitor::open()?,
+            netlink: Netlink::open()?,
+            virtual_addresses,
+            links: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+        };
+        watcher.list()?;
+        Ok(watcher)
+    }
+
+    /// The interfaces as the events so far have left them.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        self.links
+            .values()
+            .map(|link| (link.name.clone(), self.state(link)))
+            .collect()
+    }
+
+    /// Waits for at least one event and takes in all that wait.
+    ///
+    /// # Errors
+    /// Netlink's.
+    pub fn wait(&mut self) -> Result<(), netlink::Error> {
+        let event = self.monitor.next()?;
+        self.apply(event)?;
+        while let Some(event) = self.monitor.try_next()? {
+            self.apply(event)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self, link: &Link) -> LinkState {
+        let own = |address: &Address| match address.address {
+            IpAddr::V4(v4) if !self.virtual_addresses.contains(&address.address) => Some(v4),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        let addresses = self
+            .addresses
+            .get(&link.index)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        LinkState {
+            index: link.index,
+            up: link.up,
+            mac: link.mac().filter(|_| !link.noarp),
+            addresses: addresses.iter().filter_map(own).collect(),
+        }
+    }
+
+    fn list(&mut self) -> Result<(), netlink::Error> {
+        self.links = self
+            .netlink
+            .links()?
+            .into_iter()
+            .map(|l| (l.index, l))
+            .collect();
+        self.addresses.clear();
+        for address in self.netlink.addresses(None)? {
+            self.addresses
+                .entry(address.ifindex)
+                .or_default()
+                .push(address);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: KernelEvent) -> Result<(), netlink::Error> {
+        match event {
+            KernelEvent::LinkChanged(link) => {
+                self.links.insert(link.index, link);
+            }
+            KernelEvent::LinkGone { index, .. } => {
+                self.links.remove(&index);
+                self.addresses.remove(&index);
+            }
+            KernelEvent::AddressAdded(address) => {
+                // Kept out here, so that thousands of moving addresses cost nothing.
+                if !self.virtual_addresses.contains(&address.address) {
+                    let list = self.addresses.entry(address.ifindex).or_default();
+                    match list.iter_mut().find(|a| same(a, &address)) {
+                        Some(known) => *known = address,
+                        None => list.push(address),
+                    }
+                }
+            }
+            KernelEvent::AddressRemoved(address) => {
+                if let Some(list) = self.addresses.get_mut(&address.ifindex) {
+                    list.retain(|a| !same(a, &address));
+                }
+            }
+            KernelEvent::Overrun => {
+                tracing::warn!("kernel events were lost, listing interfaces and addresses anew");
+                self.list()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn same(a: &Address, b: &Address) -> bool {
+    (a.address, a.prefix_len) == (b.address, b.prefix_len)
+}

@@ -1,0 +1,12 @@
+//! The running daemon: the only place that knows everyone.
+
+pub mod clock;
+pub mod daemon;
+pub mod driver;
+pub mod executor;
+mod launch;
+pub mod links;
+mod member;
+mod notifier;
+mod reload;
+mod scripts;

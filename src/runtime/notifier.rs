@@ -1,0 +1,104 @@
+//! Runs notify scripts: in order for each instance, never on the engine's path.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::driver::Report;
+use super::launch;
+use crate::config::model::{Command, Globals, Notify};
+use crate::control::notify;
+use crate::types::{InstanceId, Priority};
+use crate::vrrp::instance::Transition;
+
+/// Longest wait of the next notification for a script that still runs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Notify scripts by instance, as configured now. Shared between reload and notifier.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notifies(Arc<Mutex<(Globals, BTreeMap<InstanceId, Notify>)>>);
+
+impl Notifies {
+    /// Takes a new configuration. Instances that are leaving keep their scripts.
+    pub(super) fn set(&self, globals: Globals, notifies: BTreeMap<InstanceId, Notify>) {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.0 = globals;
+        shared.1.extend(notifies);
+    }
+
+    fn commands(
+        &self,
+        id: InstanceId,
+        name: &str,
+        transition: Transition,
+        priority: Priority,
+    ) -> (Globals, Vec<Command>) {
+        let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = shared
+            .1
+            .get(&id)
+            .map(|n| notify::commands(n, name, transition, priority));
+        (shared.0.clone(), commands.unwrap_or_default())
+    }
+}
+
+/// Runs scripts for reports until the engine has ended and the last script too.
+pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Report>) {
+    type Batch = (Globals, Vec<Command>);
+    let mut queues: BTreeMap<InstanceId, (UnboundedSender<Batch>, JoinHandle<()>)> =
+        BTreeMap::new();
+    while let Some(report) = reports.recv().await {
+        let Report::Transition {
+            id,
+            name,
+            transition,
+            priority,
+        } = report;
+        let batch = notifies.commands(id, &name, transition, priority);
+        if batch.1.is_empty() {
+            continue;
+        }
+        let (queue, _) = queues.entry(id).or_insert_with(|| {
+            let (sender, receiver) = unbounded_channel();
+            (sender, tokio::spawn(in_order(receiver)))
+        });
+        // The task ends only after this sender.
+        let _ = queue.send(batch);
+    }
+    for (_, (queue, task)) in queues {
+        drop(queue);
+        // A task that panicked has nothing left to wait for.
+        let _ = task.await;
+    }
+}
+
+/// The scripts of one change run side by side, those of the next change after them.
+async fn in_order(mut batches: UnboundedReceiver<(Globals, Vec<Command>)>) {
+    while let Some((globals, commands)) = batches.recv().await {
+        let mut tasks = Vec::new();
+        for command in commands {
+            let name = command.argv.first().cloned().unwrap_or_default();
+            match launch::resolve(&command, &globals, &format!("notify script {name}")) {
+                Ok(launch) => tasks.push(tokio::spawn(async move {
+                    // Notify scripts have no time limit of their own.
+                    let outcome = launch.run(Duration::MAX).await;
+                    if !outcome.is_success() {
+                        tracing::warn!("notify script {name} {outcome}");
+                    }
+                })),
+                Err(error) => tracing::warn!("notify script {name} is not run: {error}"),
+            }
+        }
+        let all = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            tracing::warn!("a notify script still runs, the next one no longer waits for it");
+        }
+    }
+}

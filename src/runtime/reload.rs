@@ -1,0 +1,159 @@
+//! From two configurations to what the engine must change: who stays who.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::driver::{Assignment, Changes};
+use super::launch::Launch;
+use super::scripts::Scripts;
+use crate::config::diff::{self, Update};
+use crate::config::model::{Config, Globals, Instance, Notify, TrackScript};
+use crate::types::InstanceId;
+use crate::vrrp::router::Tracking;
+use crate::vrrp::track::{RiseFall, TrackerId};
+
+/// Hands out ids and remembers to whom.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    config: Config,
+    /// By position in `config.instances`.
+    instances: Vec<InstanceId>,
+    scripts: BTreeMap<String, (TrackerId, TrackScript)>,
+    next_instance: u32,
+    next_tracker: u32,
+}
+
+/// Everything that follows from a new configuration.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    /// For the engine.
+    pub changes: Changes,
+    /// Scripts to run.
+    pub scripts: BTreeMap<TrackerId, (TrackScript, Launch)>,
+    /// Notify scripts.
+    pub notifies: BTreeMap<InstanceId, Notify>,
+    /// Addresses that move.
+    pub virtual_addresses: BTreeSet<IpAddr>,
+    /// For scripts.
+    pub globals: Globals,
+}
+
+impl Registry {
+    /// Goes over to `new` and says what that means.
+    pub(super) fn adopt(&mut self, new: Config) -> Adoption {
+        let mut changes = Changes::default();
+        let scripts = self.adopt_scripts(&new, &mut changes);
+        let plan = diff::diff(&self.config, &new);
+        let mut ids = vec![None; new.instances.len()];
+        for (old, now) in plan.keep {
+            // Kept instances are updated too: a script they track may be another one now.
+            self.stay(old, now, &mut ids);
+        }
+        let mut restarted = Vec::new();
+        for (old, now, update) in plan.update {
+            match update {
+                Update::InPlace => self.stay(old, now, &mut ids),
+                Update::Restart => restarted.push(old),
+            }
+        }
+        for old in plan.remove.into_iter().chain(restarted) {
+            changes.removed.extend(self.instances.get(old));
+        }
+        self.instances.clear();
+        let mut notifies = BTreeMap::new();
+        for (config, id) in new.instances.iter().zip(ids) {
+            let tracking = self.tracking(config);
+            let config = config.clone();
+            let (id, list) = match id {
+                Some(id) => (id, &mut changes.updated),
+                None => {
+                    self.next_instance += 1;
+                    (InstanceId(self.next_instance), &mut changes.added)
+                }
+            };
+            notifies.insert(id, config.notify.clone());
+            list.push(Assignment {
+                id,
+                config,
+                tracking,
+            });
+            self.instances.push(id);
+        }
+        let all = new.instances.iter().flat_map(Instance::all_addresses);
+        let virtual_addresses = all.map(|a| a.address).collect();
+        let globals = new.globals.clone();
+        self.config = new;
+        Adoption {
+            changes,
+            scripts,
+            notifies,
+            virtual_addresses,
+            globals,
+        }
+    }
+
+    fn stay(&self, old: usize, new: usize, ids: &mut [Option<InstanceId>]) {
+        if let Some(slot) = ids.get_mut(new) {
+            *slot = self.instances.get(old).copied();
+        }
+    }
+
+    /// Results survive where name, command and user are the same.
+    fn adopt_scripts(
+        &mut self,
+        new: &Config,
+        changes: &mut Changes,
+    ) -> BTreeMap<TrackerId, (TrackScript, Launch)> {
+        let mut before = std::mem::take(&mut self.scripts);
+        let mut wanted = BTreeMap::new();
+        for script in new.scripts.iter().filter(|s| is_tracked(new, s)) {
+            let Some(launch) = Scripts::usable(script, &new.globals) else {
+                continue;
+            };
+            let known = before.remove(&script.name);
+            let id = match known {
+                Some((id, old)) if old.command == script.command => {
+                    changes.counts.push((id, script.rise, script.fall));
+                    id
+                }
+                known => {
+                    changes.forgotten.extend(known.map(|(id, _)| id));
+                    self.next_tracker += 1;
+                    let id = TrackerId(self.next_tracker);
+                    let counter = RiseFall::new(script.rise, script.fall, script.init_fail);
+                    changes.trackers.push((id, counter));
+                    id
+                }
+            };
+            self.scripts
+                .insert(script.name.clone(), (id, script.clone()));
+            wanted.insert(id, (script.clone(), launch));
+        }
+        changes
+            .forgotten
+            .extend(before.into_values().map(|(id, _)| id));
+        wanted
+    }
+
+    fn tracking(&self, config: &Instance) -> Tracking {
+        let script = |name: &String| self.scripts.get(name).map(|(id, _)| *id);
+        let trackers = config.track_scripts.iter();
+        let interfaces = config.track_interfaces.iter();
+        Tracking {
+            trackers: trackers
+                .filter_map(|t| Some((script(&t.script)?, t.weight)))
+                .collect(),
+            interfaces: interfaces
+                .map(|t| (t.interface.clone(), t.weight))
+                .collect(),
+        }
+    }
+}
+
+fn is_tracked(config: &Config, script: &TrackScript) -> bool {
+    config
+        .instances
+        .iter()
+        .flat_map(|i| &i.track_scripts)
+        .any(|t| t.script == script.name)
+}

@@ -1,0 +1,89 @@
+//! Track scripts: each runs at its interval and tells the engine what it found.
+
+use std::collections::BTreeMap;
+
+use tokio::task::JoinHandle;
+
+use super::driver::{Command, Handle};
+use super::launch::{self, Launch};
+use crate::config::model::{Globals, TrackScript};
+use crate::vrrp::track::TrackerId;
+
+/// The scripts that run at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    running: BTreeMap<TrackerId, (TrackScript, JoinHandle<()>)>,
+}
+
+impl Scripts {
+    /// Whether a script can be run at all; says why if not.
+    ///
+    /// keepalived drops the tracker of one that cannot, so the instance runs as if it was not
+    /// tracked.
+    pub(super) fn usable(script: &TrackScript, globals: &Globals) -> Option<Launch> {
+        let what = format!("track script {}", script.name);
+        match launch::resolve(&script.command, globals, &what) {
+            Ok(launch) => Some(launch),
+            Err(error) => {
+                tracing::warn!("{what} is disabled and not tracked: {error}");
+                None
+            }
+        }
+    }
+
+    /// Runs `wanted` and nothing else; one that has not changed goes on.
+    pub(super) fn apply(
+        &mut self,
+        wanted: BTreeMap<TrackerId, (TrackScript, Launch)>,
+        to: &Handle,
+    ) {
+        self.running.retain(|id, (script, task)| {
+            let stays = wanted.get(id).is_some_and(|(new, _)| new == script);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (id, (script, launch)) in wanted {
+            self.running.entry(id).or_insert_with(|| {
+                let task = tokio::spawn(watch(id, script.clone(), launch, to.clone()));
+                (script, task)
+            });
+        }
+    }
+
+    /// Runs no script any more.
+    pub(super) fn stop(&mut self) {
+        for (_, (_, task)) in std::mem::take(&mut self.running) {
+            task.abort();
+        }
+    }
+}
+
+async fn watch(id: TrackerId, script: TrackScript, launch: Launch, engine: Handle) {
+    let mut ticks = tokio::time::interval(script.interval);
+    // A run that outlasts its interval costs the runs it overlaps.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut last = None;
+    loop {
+        ticks.tick().await;
+        let outcome = launch.run(script.timeout).await;
+        if last != Some(outcome) {
+            let verdict = if outcome.is_success() {
+                "succeeded"
+            } else {
+                "failed"
+            };
+            tracing::info!(
+                script = script.name,
+                "VRRP_Script({}) {verdict} ({outcome})",
+                script.name
+            );
+            last = Some(outcome);
+        }
+        engine.send(Command::TrackResult {
+            tracker: id,
+            success: outcome.is_success(),
+        });
+    }
+}
