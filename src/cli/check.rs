@@ -13,6 +13,7 @@ use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
 use vipd::config::peers::{self, Node, VirtualRouter, virtual_routers};
 use vipd::config::source::{Disk, FileId, ReadError, Reader, SourceMap, Span};
 use vipd::config::{Options, load};
+use vipd::sys::process::host_name;
 use vipd::types::Priority;
 
 use super::render::{Printer, colours, summary, word};
@@ -125,9 +126,8 @@ fn from_here(path: &str) -> String {
 
 /// What the daemon would load a file with on this host.
 fn options() -> Options {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Options {
-        config_id: host.split('.').next().unwrap_or_default().trim().to_owned(),
+        config_id: host_name(),
         environment: std::env::vars().collect(),
         ..Options::default()
     }
