@@ -7,6 +7,7 @@ mod address;
 mod complete;
 mod globals;
 mod instance;
+mod later;
 mod script;
 mod track;
 mod value;
@@ -14,7 +15,7 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
-use super::keyword::{Block, Support};
+use super::keyword::Support;
 use super::model::{Command, Config};
 use super::parse::{Body, Statement};
 use super::source::Span;
@@ -135,6 +136,8 @@ impl Lowering {
         self.support(statement);
         self.validate(statement);
         self.group(statement);
+        self.incomplete(statement);
+        self.routes_and_rules(statement);
         self.validate_inside(statement);
     }
 
@@ -143,37 +146,8 @@ impl Lowering {
         if let Body::Block(inner) = &statement.body {
             for statement in inner {
                 self.validate(statement);
+                self.deprecated(statement);
                 self.validate_inside(statement);
-            }
-        }
-    }
-
-    /// What keepalived says of a sync group.
-    fn group(&mut self, statement: &Statement) {
-        if statement.keyword.arguments.block() != Some(Block::SyncGroup) {
-            return;
-        }
-        let Body::Block(inner) = &statement.body else {
-            return;
-        };
-        let members: usize = inner
-            .iter()
-            .filter(|s| s.keyword.name == "group")
-            .map(|s| match &s.body {
-                Body::Entries(entries) => entries.iter().map(|e| e.words.len()).sum(),
-                Body::None | Body::Block(_) => 0,
-            })
-            .sum();
-        let name = statement.argument(0).unwrap_or_default();
-        let message = match members {
-            0 => format!("the sync group `{name}` has no members and is dropped"),
-            1 => format!("the sync group `{name}` has one member, which serves no purpose"),
-            _ => return,
-        };
-        self.warn(405, Class::General, message, statement.whole());
-        for tracked in inner {
-            if tracked.keyword.name == "track_script" {
-                self.tracked_by_group(tracked, name);
             }
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Draft {
     pub(super) peers: Vec<IpAddr>,
     /// A keyword was used that only makes sense with peers.
     pub(super) unicast: bool,
-    pub(super) ttl: u8,
+    pub(super) ttl: Option<u8>,
     pub(super) addresses: Vec<(VirtualAddress, Span)>,
     pub(super) excluded: Vec<(VirtualAddress, Span)>,
     known: BTreeSet<(IpAddr, Option<InterfaceName>)>,
@@ -61,6 +61,7 @@ pub(super) struct Draft {
     pub(super) accept: Option<bool>,
     pub(super) virtual_mac: bool,
     pub(super) xmit_base: bool,
+    pub(super) promote: bool,
 }
 
 impl Draft {
@@ -84,7 +85,7 @@ impl Draft {
             group: None,
             peers: Vec::new(),
             unicast: false,
-            ttl: 255,
+            ttl: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
             known: BTreeSet::new(),
@@ -99,6 +100,7 @@ impl Draft {
             accept: None,
             virtual_mac: false,
             xmit_base: false,
+            promote: false,
         }
     }
 }
@@ -174,7 +176,7 @@ impl Lowering {
                 let ttl = self
                     .integer(statement)
                     .and_then(|ttl| u8::try_from(ttl).ok());
-                draft.ttl = ttl.unwrap_or(draft.ttl);
+                draft.ttl = ttl.or(draft.ttl);
             }
             "track_script" => self.track_scripts(draft, statement),
             "track_interface" => self.track_interfaces(draft, statement),
@@ -199,6 +201,7 @@ impl Lowering {
             | "garp_lower_prio_repeat" => {
                 let value = self.integer(statement).and_then(|v| u32::try_from(v).ok());
                 if let Some(value) = value {
+                    self.not_zero(statement, value);
                     draft.garp.set(name, value);
                 }
             }
@@ -235,6 +238,7 @@ impl Lowering {
     fn inactive_option(&mut self, draft: &mut Draft, statement: &Statement) {
         self.support(statement);
         self.validate(statement);
+        self.deprecated(statement);
         match statement.keyword.name {
             "use_vmac" | "use_ipvlan" => draft.virtual_mac = true,
             "vmac_xmit_base" => draft.xmit_base = true,
@@ -250,10 +254,8 @@ impl Lowering {
                                in `global_defs`";
                 self.warn(402, Class::Deprecated, message, statement.span);
             }
-            "vmac_garp_intvl" => {
-                let message = "`vmac_garp_intvl` is deprecated: write `garp_extra_if`";
-                self.warn(402, Class::Deprecated, message, statement.span);
-            }
+            "promote_secondaries" => draft.promote = true,
+            "virtual_routes" | "virtual_rules" => self.routes_and_rules(statement),
             _ => {}
         }
     }

@@ -145,11 +145,12 @@ impl Lowering {
     fn script_time(&mut self, statement: &Statement) -> Option<Duration> {
         let micros = self.micros(statement)?;
         let millis = (micros + 500) / 1000;
-        Some(Duration::from_millis(if millis == 0 {
-            1000
-        } else {
-            millis
-        }))
+        if millis == 0 {
+            let message = format!("{} must not be 0: 1 second is used", statement.keyword.name);
+            self.warn(203, Class::General, message, statement.whole());
+            return Some(Duration::from_secs(1));
+        }
+        Some(Duration::from_millis(millis))
     }
 
     /// The `reverse` after a weight.

@@ -180,7 +180,7 @@ impl Lowering {
         let kept = points.clamp(-253, 253);
         if kept != points {
             let message = format!("weight {points} counts as {kept}");
-            self.warn(203, Class::Silent, message, token.span);
+            self.warn(203, Class::General, message, token.span);
         }
         i16::try_from(kept).ok()
     }
