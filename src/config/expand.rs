@@ -198,8 +198,7 @@ impl<'a> Expander<'a> {
         if raw.len() > LONGEST_LINE {
             return Some((self.too_long(id, from, length, next), Line::empty()));
         }
-        let raw = raw.to_owned();
-        let mut line = lex::strip(&raw, id, from, &mut self.diagnostics);
+        let mut line = lex::strip(raw, id, from, &mut self.diagnostics);
         // A definition goes on behind a comment that ends in `\\`.
         let definition = in_definition || line.text.starts_with('$');
         let end = raw.trim_end_matches(is_blank);

@@ -12,6 +12,7 @@ mod script;
 mod track;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
@@ -20,6 +21,7 @@ use super::model::{Command, Config};
 use super::parse::{Body, Statement};
 use super::source::Span;
 use crate::types::InterfaceName;
+use crate::vrrp::election::Weight;
 use globals::Defaults;
 use instance::Draft;
 
@@ -30,7 +32,7 @@ use instance::Draft;
 /// key, without options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    spans: BTreeMap<String, BTreeMap<String, Span>>,
+    spans: BTreeMap<String, BTreeMap<Cow<'static, str>, Span>>,
 }
 
 impl Provenance {
@@ -40,13 +42,13 @@ impl Provenance {
         self.spans.get(block)?.get(keyword).copied()
     }
 
-    fn insert(&mut self, block: &str, keyword: &str, span: Span) {
+    fn insert(&mut self, block: &str, keyword: impl Into<Cow<'static, str>>, span: Span) {
         match self.spans.get_mut(block) {
             Some(spans) => {
-                spans.insert(keyword.to_owned(), span);
+                spans.insert(keyword.into(), span);
             }
             None => {
-                let spans = BTreeMap::from([(keyword.to_owned(), span)]);
+                let spans = BTreeMap::from([(keyword.into(), span)]);
                 self.spans.insert(block.to_owned(), spans);
             }
         }
@@ -107,6 +109,10 @@ struct Lowering {
     out: Lowered,
     defaults: Defaults,
     drafts: Vec<Draft>,
+    /// Index of each draft by its name.
+    draft_names: BTreeMap<String, usize>,
+    /// Weight of each script by its name.
+    script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
     declared: BTreeSet<(&'static str, String)>,
 }
@@ -165,7 +171,7 @@ impl Lowering {
         )
         .label(statement.whole(), "accepted without effect");
         if needs != "this option" {
-            diagnostic = diagnostic.help(format!("it will work when {needs} do"));
+            diagnostic = diagnostic.help(format!("it needs {needs}, still to come"));
         }
         self.out.diagnostics.push(diagnostic);
     }

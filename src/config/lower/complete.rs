@@ -324,6 +324,13 @@ impl Lowering {
 
     /// Nothing if the instance cannot run with what was asked for.
     fn settle_authentication(&mut self, draft: &Draft, version: Version) -> Option<Authentication> {
+        if draft.hmac {
+            self.left_out(
+                draft,
+                "auth_hmac is not active yet, and peers drop what is not signed",
+            );
+            return None;
+        }
         let Some(kind) = draft.auth_type else {
             return Some(Authentication::None);
         };

@@ -62,6 +62,7 @@ pub(super) struct Draft {
     pub(super) virtual_mac: bool,
     pub(super) xmit_base: bool,
     pub(super) promote: bool,
+    pub(super) hmac: bool,
 }
 
 impl Draft {
@@ -101,6 +102,7 @@ impl Draft {
             virtual_mac: false,
             xmit_base: false,
             promote: false,
+            hmac: false,
         }
     }
 }
@@ -113,7 +115,8 @@ impl Lowering {
         let Body::Block(inner) = &statement.body else {
             return;
         };
-        if let Some(first) = self.drafts.iter().find(|d| d.name == name) {
+        let first = self.draft_names.get(name).and_then(|i| self.drafts.get(*i));
+        if let Some(first) = first {
             let diagnostic = Diagnostic::new(
                 Severity::Warning,
                 Code(404),
@@ -137,6 +140,8 @@ impl Lowering {
                 self.instance_keyword(&mut draft, statement);
             }
         }
+        self.draft_names
+            .insert(draft.name.clone(), self.drafts.len());
         self.drafts.push(draft);
     }
 
@@ -248,6 +253,7 @@ impl Lowering {
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
+            "auth_hmac" => draft.hmac = true,
             "no_accept" => draft.accept = Some(false),
             "lvs_sync_daemon_interface" => {
                 let message = "`lvs_sync_daemon_interface` is deprecated: write `lvs_sync_daemon` \
@@ -382,7 +388,9 @@ impl Lowering {
             .first()
             .map(|w| w.text.as_str())
             .unwrap_or_default();
-        self.out.provenance.insert(&draft.name, key, entry.span);
+        self.out
+            .provenance
+            .insert(&draft.name, key.to_owned(), entry.span);
         if let Some(interface) = &address.interface {
             self.out.interfaces.push(InterfaceUse {
                 name: interface.clone(),
@@ -443,7 +451,7 @@ impl Lowering {
             }
             self.out
                 .provenance
-                .insert(&draft.name, &first.text, entry.span);
+                .insert(&draft.name, first.text.clone(), entry.span);
             draft.peers.push(address);
             self.peer_options(entry);
         }

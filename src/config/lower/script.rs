@@ -61,7 +61,7 @@ impl Lowering {
         let Body::Block(inner) = &statement.body else {
             return;
         };
-        if self.out.config.scripts.iter().any(|s| s.name == name) {
+        if self.script_weights.contains_key(&name) {
             let message = format!("the script `{name}` is defined twice: the second is ignored");
             self.warn(404, Class::General, message, statement.whole());
             return;
@@ -104,6 +104,7 @@ impl Lowering {
         if let Some(line) = inner.iter().rev().find(|s| s.keyword.name == "script") {
             self.uses(&command, &name, line);
         }
+        self.script_weights.insert(name.clone(), draft.weight);
         self.out.config.scripts.push(TrackScript {
             name,
             command,
