@@ -1,5 +1,11 @@
 //! Files of other people, where they are at hand: how far vipd and keepalived agree on them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a manifest that is not as it should be may end the test"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
