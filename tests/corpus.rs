@@ -222,7 +222,11 @@ fn a_file_cut_anywhere_never_panics() {
     let options = Options::default();
     for case in &cases {
         let text = std::fs::read(&case.path).unwrap();
-        let step = if text.len() > 20_000 { text.len() / 64 } else { 64 };
+        let step = if text.len() > 20_000 {
+            text.len() / 64
+        } else {
+            64
+        };
         for cut in (0..text.len()).step_by(step) {
             let reader = Memory::default().with("main", &text[..cut]);
             let loaded = load("main", &options, &reader);
