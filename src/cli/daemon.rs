@@ -274,15 +274,16 @@ impl Settings {
             log(&loaded);
             refusal(&loaded).is_none().then_some(loaded.config)
         };
-        Ok(self.serve(loaded.config, Box::new(reload)))
+        let reload: daemon::Load = Box::new(reload);
+        Ok(self.serve(loaded.config, &reload))
     }
 
-    fn serve(&self, config: Config, reload: daemon::Load) -> ExitCode {
+    fn serve(&self, config: Config, reload: &daemon::Load) -> ExitCode {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
             statistics_file: temporary_folder().join("keepalived.stats"),
         };
-        let result = daemon::run(config, &reload, &options);
+        let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
             return ExitCode::SUCCESS;
         };

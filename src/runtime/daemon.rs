@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot};
 
-use super::driver::{Command, Driver, Handle};
+use super::command::{Command, Handle, Report};
+use super::driver::Driver;
 use super::executor::{Chain, Executor, Work};
 use super::links::{VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
@@ -96,7 +97,7 @@ struct Daemon {
     scripts: Scripts,
     notifies: Notifies,
     virtual_addresses: VirtualAddresses,
-    reports: Option<tokio::sync::mpsc::UnboundedReceiver<super::driver::Report>>,
+    reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
 
