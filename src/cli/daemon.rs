@@ -128,6 +128,9 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
     let mut loaded = load(&file, &load_options(flags.config_id.clone()));
     report_missing_interfaces(&mut loaded);
+    let globals = loaded.config.globals.clone();
+    loaded.look_for_programs(|used| daemon::examine(&used.command, &globals));
+    loaded.sort_diagnostics();
     match log {
         None => {
             let colours = colours(&io::stderr());

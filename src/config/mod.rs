@@ -62,6 +62,12 @@ impl Loaded {
             .any(|d| d.severity == Severity::Error && !left_out(d))
     }
 
+    /// Brings the diagnostics into the order of the places they are about.
+    pub fn sort_diagnostics(&mut self) {
+        self.diagnostics
+            .sort_by_key(|d| d.labels.first().map(|label| label.span));
+    }
+
     /// Exit status of `-t`.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
