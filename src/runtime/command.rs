@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use tokio::sync::oneshot;
+
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
@@ -26,6 +28,8 @@ pub enum Command {
     },
     /// A new configuration.
     Reload(Box<Changes>),
+    /// Answer once every command before this one has been obeyed.
+    Confirm(oneshot::Sender<()>),
     /// Hand over and end.
     Shutdown,
     /// Give up everything and end at once.

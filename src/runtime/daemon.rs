@@ -163,13 +163,13 @@ impl Daemon {
             .take()
             .map(|reports| tokio::spawn(notifier::run(self.notifies.clone(), reports)));
         if let Some(config) = self.first.take() {
-            self.adopt(config);
+            self.adopt(config).await;
         }
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         tracing::info!("Startup complete");
         loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload(load),
+                _ = signals.hangup.recv() => self.reload(load).await,
                 _ = signals.statistics.recv() => self.write_statistics(options),
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
@@ -222,7 +222,7 @@ impl Daemon {
         }
     }
 
-    fn reload(&mut self, load: &Load) {
+    async fn reload(&mut self, load: &Load) {
         let monotonic = sd_notify::NotifyState::monotonic_usec_now();
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         if let Ok(now) = monotonic {
@@ -230,7 +230,7 @@ impl Daemon {
         }
         match load() {
             Some(config) => {
-                self.adopt(config);
+                self.adopt(config).await;
                 tracing::info!("Reload complete");
             }
             None => tracing::error!("reload refused: everything stays as it was"),
@@ -238,13 +238,19 @@ impl Daemon {
         tell_systemd(&[sd_notify::NotifyState::Ready]);
     }
 
-    fn adopt(&mut self, config: Config) {
+    /// Goes over to a configuration and waits until the engine runs it.
+    async fn adopt(&mut self, config: Config) {
         let adoption = self.registry.adopt(config);
         self.virtual_addresses.set(adoption.virtual_addresses);
         self.notifies.set(adoption.globals, adoption.notifies);
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);
+        let (reply, confirmed) = oneshot::channel();
+        self.engine.send(Command::Confirm(reply));
+        if tokio::time::timeout(ANSWER, confirmed).await.is_err() {
+            tracing::warn!("the engine is slow to take the configuration over");
+        }
     }
 
     fn write_statistics(&self, options: &Options) {

@@ -278,6 +278,10 @@ impl Driver {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
                 Command::Reload(changes) => self.reload(*changes),
+                Command::Confirm(reply) => {
+                    // The asker may have lost patience.
+                    let _ = reply.send(());
+                }
                 Command::Shutdown => self.shut_down(),
                 Command::Abort => {
                     self.give_up();
