@@ -54,6 +54,8 @@ pub struct Driver {
     leaving: BTreeSet<InstanceId>,
     stopping: bool,
     aborted: bool,
+    /// The executor has ended, so no address can be installed or removed.
+    helpless: bool,
     /// There is a processor to stay awake on.
     alert: bool,
 }
@@ -82,6 +84,7 @@ impl Driver {
             leaving: BTreeSet::new(),
             stopping: false,
             aborted: false,
+            helpless: false,
             alert: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
         };
         handle.send(Command::Links(links));
@@ -103,6 +106,11 @@ impl Driver {
                 self.obey_commands();
             }
             self.let_time_pass();
+            if self.helpless {
+                return Err(io::Error::other(
+                    "the thread that installs addresses has ended",
+                ));
+            }
         }
         Ok(())
     }
@@ -362,13 +370,9 @@ impl Driver {
     /// Hands all jobs of one event over at once: one wake-up, and the first announcement follows
     /// its address without waiting for anything else.
     fn flush(&mut self) {
-        if !self.batch.is_empty()
-            && self
-                .jobs
-                .send(Work::Jobs(std::mem::take(&mut self.batch)))
-                .is_err()
-        {
-            tracing::error!("the thread that installs addresses has ended");
+        if !self.batch.is_empty() {
+            let jobs = Work::Jobs(std::mem::take(&mut self.batch));
+            self.helpless |= self.jobs.send(jobs).is_err();
         }
     }
 

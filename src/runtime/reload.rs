@@ -39,6 +39,11 @@ pub(super) struct Adoption {
 }
 
 impl Registry {
+    /// The configuration that runs.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Goes over to `new` and says what that means.
     pub(super) fn adopt(&mut self, new: Config) -> Adoption {
         let mut changes = Changes::default();

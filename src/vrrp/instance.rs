@@ -362,9 +362,12 @@ impl Instance {
             return;
         }
         self.running = true;
-        // An earlier run that crashed may have left them.
-        effects.push(Effect::RemoveAddresses);
         self.handover_ends_at = None;
+        // An earlier run that crashed may have left them. An owner that goes on at once keeps
+        // them: they may be the host's own.
+        if !self.starts_active() {
+            effects.push(Effect::RemoveAddresses);
+        }
         self.start_if_well(now, effects);
     }
 
@@ -386,12 +389,18 @@ impl Instance {
         self.preempt_at = None;
         self.active_router = None;
         self.heard_at = None;
-        if self.config.priority == Priority::OWNER && self.config.start_active {
+        if self.starts_active() {
             self.transition(now, State::Active { adver_at: now }, effects);
         } else {
             let backup = self.backup(now, self.config.advertisement_interval);
             self.transition(now, backup, effects);
         }
+    }
+
+    /// Whether Startup leads to Active without a word from others. RFC 9568 §6.4.1.
+    fn starts_active(&self) -> bool {
+        let owner = self.config.priority == Priority::OWNER && self.config.start_active;
+        owner && self.faults.is_empty()
     }
 
     /// Steps down so that no client's packet is lost: priority 0 goes out, the addresses stay

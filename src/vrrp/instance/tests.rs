@@ -93,14 +93,13 @@ fn a_start_removes_left_over_addresses_and_listens() {
 }
 
 #[test]
-fn an_owner_with_state_master_starts_active() {
+fn an_owner_with_state_master_starts_active_and_keeps_its_addresses() {
     let owner = InstanceConfig {
         start_active: true,
         ..config(Version::V2, 255)
     };
     let effects = Bench::new(owner).feed(0, Input::Startup);
-    assert_eq!(effects.first(), Some(&Effect::RemoveAddresses));
-    assert_eq!(effects.get(1), Some(&Effect::SendAdvert(Priority::OWNER)));
+    assert_eq!(effects.first(), Some(&Effect::SendAdvert(Priority::OWNER)));
     assert_eq!(effects.last(), Some(&Effect::Notify(Transition::Active)));
 }
 
