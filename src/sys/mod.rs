@@ -1,7 +1,9 @@
 //! The kernel and processes, behind types of our own.
 
 mod ffi;
+pub mod namespace;
 pub mod netlink;
 pub mod process;
 pub mod schedule;
 pub mod socket;
+pub mod tap;
