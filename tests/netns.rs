@@ -498,3 +498,21 @@ fn a_program_that_cannot_start_is_named() {
         .unwrap_err();
     assert_eq!(error.to_string(), "cannot start /nonexistent/program");
 }
+
+#[test]
+fn a_host_may_come_back_under_its_name() {
+    let Some(lab) = lab() else { return };
+    for _ in 0..3 {
+        let host = lab.host("node").unwrap();
+        let eth0 = host.eth0().unwrap();
+        assert!(
+            host.netlink()
+                .unwrap()
+                .addresses(Some(eth0))
+                .unwrap()
+                .iter()
+                .all(|found| found.address.is_ipv6())
+        );
+        host.add_address("192.168.1.10/24").unwrap();
+    }
+}
