@@ -11,10 +11,12 @@ use clap::Parser;
 #[command(name = "vipd", version)]
 enum Call {
     Check(cli::check::Check),
+    Demo(cli::demo::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Call::parse() {
         Call::Check(check) => Ok(check.run()?),
+        Call::Demo(options) => Ok(cli::demo::run(&options)?),
     }
 }

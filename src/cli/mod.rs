@@ -1,6 +1,7 @@
 //! What a person or a program at the command line sees.
 
 pub(crate) mod check;
+pub(crate) mod demo;
 pub(crate) mod mask;
 pub(crate) mod render;
 pub(crate) mod table;
