@@ -2,21 +2,49 @@
 
 mod cli;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 /// Keeps virtual IP addresses alive on pairs and groups of Linux hosts.
+///
+/// Called as `keepalived`, or with an option instead of a command, it takes keepalived's own
+/// command line: `vipd -n -l -D -f FILE`.
 #[derive(Debug, Parser)]
 #[command(name = "vipd", version)]
 enum Call {
+    Run(cli::daemon::Run),
     Check(cli::check::Check),
     Demo(cli::demo::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_else(|| "vipd".into());
+    let rest: Vec<OsString> = arguments.collect();
+    if is_keepalived(&program, rest.first()) {
+        let name = Path::new(&program)
+            .file_name()
+            .unwrap_or(&program)
+            .to_string_lossy();
+        return Ok(cli::daemon::keepalived(&name, rest)?);
+    }
     match Call::parse() {
+        Call::Run(run) => Ok(run.run()?),
         Call::Check(check) => Ok(check.run()?),
         Call::Demo(options) => Ok(cli::demo::run(&options)?),
     }
+}
+
+/// keepalived's command line has options where ours has a command. `--help` alone is ours.
+fn is_keepalived(program: &OsString, first: Option<&OsString>) -> bool {
+    let called = Path::new(program)
+        .file_name()
+        .is_some_and(|name| name == "keepalived");
+    let option = first.and_then(|word| word.to_str()).is_some_and(|word| {
+        word.starts_with('-') && !["-h", "--help", "--version"].contains(&word)
+    });
+    called || option
 }

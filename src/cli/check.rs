@@ -2,15 +2,18 @@
 //! every failure that they track moves the address.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use vipd::config::diagnostic::{Diagnostic, Severity};
-use vipd::config::load::{Provenance, load};
+use vipd::config::lower::Provenance;
 use vipd::config::model::Config;
 use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
 use vipd::config::peers::{self, Node, VirtualRouter, virtual_routers};
-use vipd::config::source::{FileId, SourceMap, Span};
+use vipd::config::source::{Disk, FileId, ReadError, Reader, SourceMap, Span};
+use vipd::config::{Options, load};
+use vipd::sys::process::host_name;
 use vipd::types::Priority;
 
 use super::render::{Printer, colours, summary, word};
@@ -67,11 +70,7 @@ impl Check {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
             other => other?,
         }
-        let errors = checked
-            .diagnostics
-            .iter()
-            .any(|d| d.severity == Severity::Error);
-        Ok(if errors {
+        Ok(if checked.has_errors() {
             ExitCode::from(ERRORS)
         } else {
             ExitCode::SUCCESS
@@ -83,72 +82,101 @@ impl Check {
 #[derive(Default)]
 struct Checked {
     sources: SourceMap,
-    nodes: Vec<Read>,
+    nodes: Vec<File>,
     diagnostics: Vec<Diagnostic>,
 }
 
 /// One node's file.
-struct Read {
+struct File {
     name: String,
+    /// Where its sources begin in the common source map.
+    first_file: u32,
     config: Config,
     provenance: Provenance,
 }
 
+impl File {
+    fn locate(&self) -> impl Fn(&str, &str) -> Option<Span> {
+        |block, keyword| {
+            Some(moved(
+                self.provenance.span(block, keyword)?,
+                self.first_file,
+            ))
+        }
+    }
+}
+
+/// `span` of a node's own source map in the common one.
+fn moved(span: Span, first_file: u32) -> Span {
+    Span {
+        file: FileId(first_file.saturating_add(span.file.0)),
+        ..span
+    }
+}
+
+/// A path as it is written from the current directory.
+fn from_here(path: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let inside = Path::new(path)
+        .strip_prefix(here)
+        .ok()
+        .and_then(Path::to_str);
+    inside.unwrap_or(path).to_owned()
+}
+
+/// What the daemon would load a file with on this host.
+fn options() -> Options {
+    Options {
+        config_id: host_name(),
+        environment: std::env::vars().collect(),
+        ..Options::default()
+    }
+}
+
 impl Checked {
     /// Adds a node. Its places move behind those of the files before it.
-    fn read(&mut self, path: &str) -> io::Result<()> {
-        let (sources, lowered) = load(path)?;
-        let base = u32::try_from(self.sources.files().count()).unwrap_or(u32::MAX);
-        for file in sources.files() {
-            self.sources.add(&file.name, &file.text);
+    fn read(&mut self, path: &str) -> Result<(), ReadError> {
+        Disk.read(path)?;
+        let loaded = load(path, &options(), &Disk);
+        let first_file = u32::try_from(self.sources.files().count()).unwrap_or(u32::MAX);
+        for file in loaded.sources.files() {
+            self.sources.add(&from_here(&file.name), &file.text);
         }
-        let moved = |span: Span| Span {
-            file: FileId(base.saturating_add(span.file.0)),
-            ..span
-        };
-        self.diagnostics
-            .extend(lowered.diagnostics.into_iter().map(|mut diagnostic| {
-                for label in &mut diagnostic.labels {
-                    label.span = moved(label.span);
-                }
-                diagnostic
-            }));
-        self.nodes.push(Read {
+        self.nodes.push(File {
             name: path.to_owned(),
-            config: lowered.config,
-            provenance: lowered
-                .provenance
-                .into_iter()
-                .map(|(at, s)| (at, moved(s)))
-                .collect(),
+            first_file,
+            config: loaded.config,
+            provenance: loaded.provenance,
         });
+        for mut diagnostic in loaded.diagnostics {
+            for label in &mut diagnostic.labels {
+                label.span = moved(label.span, first_file);
+            }
+            self.diagnostics.push(diagnostic);
+        }
         Ok(())
     }
 
     /// Adds what is wrong between the nodes.
     fn compare(&mut self) {
-        let locate: Vec<_> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                |block: &str, keyword: &str| {
-                    node.provenance
-                        .get(&(block.to_owned(), keyword.to_owned()))
-                        .copied()
-                }
-            })
-            .collect();
+        let locate: Vec<_> = self.nodes.iter().map(File::locate).collect();
         let nodes: Vec<Node<'_>> = self
             .nodes
             .iter()
             .zip(&locate)
-            .map(|(node, locate)| Node {
-                config: &node.config,
+            .map(|(file, locate)| Node {
+                config: &file.config,
+                sources: &self.sources,
                 locate,
             })
             .collect();
-        let found = peers::check(&nodes);
-        self.diagnostics.extend(found);
+        self.diagnostics.extend(peers::check(&nodes));
+    }
+
+    fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
     }
 
     fn configs(&self) -> Vec<&Config> {
@@ -177,7 +205,11 @@ impl Checked {
             writeln!(out, "{}\n", printer.whole(diagnostic))?;
         }
         let files = self.files();
-        for (router, rows) in self.tables() {
+        let tables = self.tables();
+        if !tables.is_empty() && self.has_errors() {
+            writeln!(out, "once the errors are mended:\n")?;
+        }
+        for (router, rows) in tables {
             writeln!(out, "{}", table::truth_table(&router, &rows, &files))?;
         }
         writeln!(out, "{}", summary(&self.diagnostics))

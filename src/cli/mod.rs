@@ -1,7 +1,10 @@
 //! What a person or a program at the command line sees.
 
 pub(crate) mod check;
+pub(crate) mod daemon;
 pub(crate) mod demo;
+pub(crate) mod flags;
+pub(crate) mod logging;
 pub(crate) mod mask;
 pub(crate) mod render;
 pub(crate) mod table;

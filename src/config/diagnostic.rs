@@ -54,6 +54,8 @@ pub enum Class {
     Deprecated,
     /// A script or key that others could change.
     Security,
+    /// A file that an include insists on is missing: exit status 6 at once.
+    IncludeFailed,
 }
 
 /// Stable number of a kind of problem, printed as `K0214`.
@@ -121,5 +123,69 @@ impl Diagnostic {
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
+    }
+}
+
+/// Exit status of `-t`, as keepalived 2.4.3 returns it.
+///
+/// 0: nothing to report. 2: an argument is missing, which ends keepalived's reading at once.
+/// 4: only missing files, interfaces or objects. 5: anything else. 6: a security report, or an
+/// include that insists on its file. keepalived-syntax.md §10.
+#[must_use]
+pub fn exit_status(diagnostics: &[Diagnostic]) -> u8 {
+    let has = |class| diagnostics.iter().any(|d| d.class == class);
+    if has(Class::IncludeFailed) {
+        return 6;
+    }
+    if has(Class::MissingParameter) {
+        return 2;
+    }
+    let highest = diagnostics
+        .iter()
+        .map(|d| d.class)
+        .max()
+        .unwrap_or(Class::Silent);
+    match highest {
+        Class::Silent => 0,
+        Class::FileNotFound | Class::BadInterface | Class::Fatal => 4,
+        Class::Security | Class::IncludeFailed => 6,
+        Class::MultipleFiles
+        | Class::UnknownKeyword
+        | Class::UnexpectedOpen
+        | Class::MissingOpen
+        | Class::UnexpectedClose
+        | Class::MissingClose
+        | Class::UnmatchedQuote
+        | Class::MissingParameter
+        | Class::InvalidNumber
+        | Class::General
+        | Class::Warning
+        | Class::Deprecated => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(classes: &[Class]) -> u8 {
+        let one = |class: &Class| Diagnostic::new(Severity::Warning, Code(1), *class, "x");
+        exit_status(&classes.iter().map(one).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_highest_class_decides_the_exit_status() {
+        assert_eq!(status(&[]), 0);
+        assert_eq!(status(&[Class::Silent]), 0);
+        assert_eq!(status(&[Class::Fatal, Class::BadInterface]), 4);
+        assert_eq!(status(&[Class::Fatal, Class::UnknownKeyword]), 5);
+        assert_eq!(status(&[Class::Warning]), 5);
+        assert_eq!(status(&[Class::General, Class::Security]), 6);
+    }
+
+    #[test]
+    fn what_ends_the_reading_at_once_decides_alone() {
+        assert_eq!(status(&[Class::Security, Class::MissingParameter]), 2);
+        assert_eq!(status(&[Class::IncludeFailed, Class::General]), 6);
     }
 }

@@ -2,6 +2,87 @@
 
 pub mod diagnostic;
 pub mod diff;
+mod expand;
+pub mod keyword;
+pub mod lex;
+pub mod lower;
 pub mod model;
+pub mod parse;
 pub mod peers;
 pub mod source;
+
+use std::collections::BTreeMap;
+
+use diagnostic::{Diagnostic, Severity};
+use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
+use model::Config;
+use source::{Reader, SourceMap};
+
+/// What a configuration depends on besides its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What `@ID` and `${_INSTANCE}` mean: `-i`, else the host name up to its first dot.
+    pub config_id: String,
+    /// What `${_ENV NAME}` reads.
+    pub environment: BTreeMap<String, String>,
+    /// Where `${_RANDOM}` begins; the same seed gives the same numbers.
+    pub random_seed: u64,
+    /// Every include insists on its files. keepalived: `-e`.
+    pub check_includes: bool,
+}
+
+/// A configuration with all there is to say about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Every file that was read.
+    pub sources: SourceMap,
+    /// What can run.
+    pub config: Config,
+    /// Where each part of it is written.
+    pub provenance: Provenance,
+    /// Everything that is wrong, in the order it was met.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Interfaces that must exist, for who may look.
+    pub interfaces: Vec<InterfaceUse>,
+    /// Programs that will run, for who may look.
+    pub commands: Vec<CommandUse>,
+}
+
+impl Loaded {
+    /// Whether the configuration may not run at all.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+    }
+
+    /// Exit status of `-t`.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        diagnostic::exit_status(&self.diagnostics)
+    }
+}
+
+/// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
+#[must_use]
+pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
+    let parsed = parse::parse(expand::Expander::new(path, options, reader));
+    let Lowered {
+        config,
+        provenance,
+        diagnostics,
+        interfaces,
+        commands,
+    } = lower::lower(&parsed.statements);
+    let mut all = parsed.diagnostics;
+    all.extend(diagnostics);
+    Loaded {
+        sources: parsed.sources,
+        config,
+        provenance,
+        diagnostics: all,
+        interfaces,
+        commands,
+    }
+}

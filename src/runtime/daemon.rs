@@ -58,6 +58,12 @@ impl Error {
     }
 }
 
+/// An error with all its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    Chain(error).to_string()
+}
+
 /// Reads the configuration anew. `None` means that it was refused, and why has been logged.
 pub type Load = Box<dyn Fn() -> Option<Config>>;
 

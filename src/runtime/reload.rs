@@ -43,17 +43,17 @@ impl Registry {
     pub(super) fn adopt(&mut self, new: Config) -> Adoption {
         let mut changes = Changes::default();
         let scripts = self.adopt_scripts(&new, &mut changes);
-        let plan = diff::plan(&self.config, &new);
+        let plan = diff::diff(&self.config, &new);
         let mut ids = vec![None; new.instances.len()];
         for (old, now) in plan.keep {
             // Kept instances are updated too: a script they track may be another one now.
             self.stay(old, now, &mut ids);
         }
         let mut restarted = Vec::new();
-        for update in plan.update {
+        for (old, now, update) in plan.update {
             match update {
-                Update::InPlace { old, new } => self.stay(old, new, &mut ids),
-                Update::Restart { old, new: _ } => restarted.push(old),
+                Update::InPlace => self.stay(old, now, &mut ids),
+                Update::Restart => restarted.push(old),
             }
         }
         for old in plan.remove.into_iter().chain(restarted) {

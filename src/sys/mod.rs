@@ -3,6 +3,7 @@
 mod ffi;
 pub mod namespace;
 pub mod netlink;
+pub mod pidfile;
 pub mod process;
 pub mod schedule;
 pub mod socket;

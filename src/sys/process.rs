@@ -283,3 +283,13 @@ fn signal_group(leader: u32, signal: nix::sys::signal::Signal) {
         let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), signal);
     }
 }
+
+/// Goes on in the background: a new session, `/` as working directory, nothing open.
+///
+/// Call it before there is any other thread.
+///
+/// # Errors
+/// The system's, when no process can be made.
+pub fn go_to_background() -> io::Result<()> {
+    Ok(nix::unistd::daemon(false, false)?)
+}

@@ -307,15 +307,21 @@ impl Between<'_> {
         }))
     }
 
+    /// The state is not part of the model, because it decides nothing below priority 255.
     fn both_master(self) -> Option<Diagnostic> {
+        let says_master = |m: &&Member<'_>| {
+            let node = self.nodes.get(m.node)?;
+            let state = (node.locate)(&m.instance.name, "state")?;
+            Some(node.sources.text(state).contains("MASTER"))
+        };
         let masters = self
             .members()
-            .filter(|m| m.instance.protocol.start_active)
+            .filter(|m| says_master(m) == Some(true))
             .count();
         (masters > 1).then(|| {
             let message = format!("{}: {masters} nodes say state MASTER", self.name());
             let diagnostic = report(Severity::Advice, BOTH_MASTER, message)
-                .help("it has no effect below priority 255: every node starts as a backup");
+                .help("priority decides: below 255 every node starts as a backup");
             self.labelled(diagnostic, &["state"], |_| String::new())
         })
     }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use self::failover::Member;
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::model::Config;
-use super::source::Span;
+use super::source::{SourceMap, Span};
 use crate::types::{Family, InterfaceName, Vrid};
 
 /// A virtual router that no other node knows.
@@ -25,6 +25,8 @@ const VRID: Code = Code(602);
 pub struct Node<'a> {
     /// What it is configured to do.
     pub config: &'a Config,
+    /// The files that say so.
+    pub sources: &'a SourceMap,
     /// Where a block says a keyword, by name of the block and keyword.
     pub locate: &'a dyn Fn(&str, &str) -> Option<Span>,
 }
@@ -261,10 +263,12 @@ mod tests {
 
     fn between(configs: &[Config]) -> Vec<String> {
         let nowhere = |_: &str, _: &str| None;
+        let sources = SourceMap::default();
         let nodes: Vec<Node<'_>> = configs
             .iter()
             .map(|config| Node {
                 config,
+                sources: &sources,
                 locate: &nowhere,
             })
             .collect();
@@ -488,9 +492,11 @@ mod tests {
     fn the_remedy_names_every_weight_that_moves_the_address() {
         let help = |a: Instance, b: Instance| {
             let nowhere = |_: &str, _: &str| None;
+            let sources = SourceMap::default();
             let (a, b) = (file(a), file(b));
             let nodes = [&a, &b].map(|config| Node {
                 config,
+                sources: &sources,
                 locate: &nowhere,
             });
             check(&nodes)

@@ -1,0 +1,207 @@
+//! From statements to a [`Config`], with keepalived's corrections.
+//!
+//! Reports every problem and asks nothing of the system: interfaces, users and programs that
+//! must exist are listed for who may look.
+
+mod address;
+mod complete;
+mod globals;
+mod instance;
+mod script;
+mod track;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::keyword::{Block, Support};
+use super::model::{Command, Config};
+use super::parse::{Body, Statement};
+use super::source::Span;
+use crate::types::InterfaceName;
+use globals::Defaults;
+use instance::Draft;
+
+/// Where the parts of a [`Config`] are written.
+///
+/// The key is the name of a block (`global_defs` for itself) and a keyword in it. The keyword
+/// that opens a block stands for its name; an entry of a block of entries has its own text as
+/// key, without options.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    spans: BTreeMap<String, BTreeMap<String, Span>>,
+}
+
+impl Provenance {
+    /// Where `keyword` of `block` is written last.
+    #[must_use]
+    pub fn span(&self, block: &str, keyword: &str) -> Option<Span> {
+        self.spans.get(block)?.get(keyword).copied()
+    }
+
+    fn insert(&mut self, block: &str, keyword: &str, span: Span) {
+        match self.spans.get_mut(block) {
+            Some(spans) => {
+                spans.insert(keyword.to_owned(), span);
+            }
+            None => {
+                let spans = BTreeMap::from([(keyword.to_owned(), span)]);
+                self.spans.insert(block.to_owned(), spans);
+            }
+        }
+    }
+}
+
+/// An interface that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceUse {
+    /// Its name.
+    pub name: InterfaceName,
+    /// The instance that needs it.
+    pub instance: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A program that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandUse {
+    /// What is run.
+    pub command: Command,
+    /// The `vrrp_script` or `vrrp_instance` it belongs to.
+    pub block: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What statements mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lowered {
+    /// What can run.
+    pub config: Config,
+    /// Where each part of it is written.
+    pub provenance: Provenance,
+    /// Everything that is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Interfaces that must exist.
+    pub interfaces: Vec<InterfaceUse>,
+    /// Programs that will run.
+    pub commands: Vec<CommandUse>,
+}
+
+/// What `statements` mean.
+#[must_use]
+pub fn lower(statements: &[Statement]) -> Lowered {
+    let mut lowering = Lowering::default();
+    for statement in statements {
+        lowering.top(statement);
+    }
+    lowering.complete();
+    lowering.out
+}
+
+/// The work in progress.
+#[derive(Debug, Default)]
+struct Lowering {
+    out: Lowered,
+    defaults: Defaults,
+    drafts: Vec<Draft>,
+    /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
+    declared: BTreeSet<(&'static str, String)>,
+}
+
+impl Lowering {
+    fn top(&mut self, statement: &Statement) {
+        match statement.keyword.name {
+            "global_defs" => self.globals(statement),
+            "vrrp_script" => self.track_script(statement),
+            "vrrp_instance" => self.instance(statement),
+            "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
+            "vrrp_track_process" => self.other_block(statement, Some("track_process")),
+            "bfd_instance" => self.other_block(statement, Some("track_bfd")),
+            _ => self.other_block(statement, None),
+        }
+    }
+
+    /// A block or keyword that does nothing yet: checked all the same.
+    fn other_block(&mut self, statement: &Statement, tracked_by: Option<&'static str>) {
+        let name = statement.argument(0).unwrap_or(statement.keyword.name);
+        self.out
+            .provenance
+            .insert(name, statement.keyword.name, statement.whole());
+        if let Some(kind) = tracked_by {
+            self.declared.insert((kind, name.to_owned()));
+        }
+        self.support(statement);
+        self.validate(statement);
+        self.group(statement);
+        self.validate_inside(statement);
+    }
+
+    /// Checks the words of everything in a block.
+    fn validate_inside(&mut self, statement: &Statement) {
+        if let Body::Block(inner) = &statement.body {
+            for statement in inner {
+                self.validate(statement);
+                self.validate_inside(statement);
+            }
+        }
+    }
+
+    /// What keepalived says of a sync group.
+    fn group(&mut self, statement: &Statement) {
+        if statement.keyword.arguments.block() != Some(Block::SyncGroup) {
+            return;
+        }
+        let Body::Block(inner) = &statement.body else {
+            return;
+        };
+        let members: usize = inner
+            .iter()
+            .filter(|s| s.keyword.name == "group")
+            .map(|s| match &s.body {
+                Body::Entries(entries) => entries.iter().map(|e| e.words.len()).sum(),
+                Body::None | Body::Block(_) => 0,
+            })
+            .sum();
+        let name = statement.argument(0).unwrap_or_default();
+        let message = match members {
+            0 => format!("the sync group `{name}` has no members and is dropped"),
+            1 => format!("the sync group `{name}` has one member, which serves no purpose"),
+            _ => return,
+        };
+        self.warn(405, Class::General, message, statement.whole());
+        for tracked in inner {
+            if tracked.keyword.name == "track_script" {
+                self.tracked_by_group(tracked, name);
+            }
+        }
+    }
+
+    /// Says so if vipd does not yet do what a keyword asks for.
+    fn support(&mut self, statement: &Statement) {
+        let Support::Inactive(needs) = statement.keyword.support else {
+            return;
+        };
+        let mut diagnostic = Diagnostic::new(
+            Severity::Warning,
+            Code(401),
+            Class::Silent,
+            format!("`{}` is not active yet", statement.keyword.name),
+        )
+        .label(statement.whole(), "accepted without effect");
+        if needs != "this option" {
+            diagnostic = diagnostic.help(format!("it will work when {needs} do"));
+        }
+        self.out.diagnostics.push(diagnostic);
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        self.out.diagnostics.push(diagnostic);
+    }
+
+    /// Something is ignored or corrected.
+    fn warn(&mut self, code: u16, class: Class, message: impl Into<String>, at: Span) {
+        self.push(Diagnostic::new(Severity::Warning, Code(code), class, message).label(at, ""));
+    }
+}

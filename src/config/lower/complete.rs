@@ -1,0 +1,544 @@
+//! From drafts to instances: keepalived's defaults, corrections and refusals.
+//!
+//! keepalived-behaviour.md §2, "Strict mode" and "Corrections outside strict mode".
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Lowering;
+use super::globals::Garp;
+use super::instance::{AuthType, Draft};
+use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
+use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::source::Span;
+use crate::types::{Family, InterfaceName, Interval, Priority, Version, Vrid};
+use crate::vrrp::instance::{Announcement, InstanceConfig};
+
+/// Most addresses an advert can carry.
+const MOST_ADDRESSES: usize = 255;
+
+impl Lowering {
+    /// Turns all drafts into instances.
+    pub(super) fn complete(&mut self) {
+        for draft in std::mem::take(&mut self.drafts) {
+            self.complete_one(draft);
+        }
+        self.conflicts();
+        self.script_security();
+    }
+
+    fn complete_one(&mut self, mut draft: Draft) {
+        let version = draft.version.unwrap_or(match draft.family {
+            Some(Family::V6) => Version::V3,
+            Some(Family::V4) | None => draft.defaults.version,
+        });
+        let priority = self.priority(&mut draft);
+        let owner = priority == Priority::OWNER;
+        let vrid = self.vrid(&draft);
+        let interface = self.carrier(&draft);
+        if draft.strict {
+            self.strict(&mut draft, owner, version);
+        }
+        self.preemption(&mut draft, owner);
+        let interval = self.interval(&draft, version);
+        let authentication = self.settle_authentication(&draft, version);
+        let transport = self.transport(&draft);
+        let runs = self.settle_addresses(&mut draft, version);
+        self.trackers(&mut draft, interface.as_ref(), owner);
+        let (Some(vrid), Some(interface), Some(authentication), true) =
+            (vrid, interface, authentication, runs)
+        else {
+            return;
+        };
+        if draft.family == Some(Family::V6) {
+            self.left_out(&draft, "virtual routers for IPv6 are not active yet");
+            return;
+        }
+        let protocol = InstanceConfig {
+            version,
+            priority,
+            advertisement_interval: interval,
+            preempt_mode: draft.preempt,
+            preempt_delay: draft.preempt_delay,
+            start_active: owner && draft.master.unwrap_or(true),
+            down_timer_adverts: draft.defaults.down_timer_adverts,
+            answer_lower_priority: !draft.defaults.lower_prio_no_advert,
+            answer_higher_priority: draft.defaults.higher_prio_send_advert,
+            announcement: announcement(&draft.garp, &draft.defaults.garp),
+            ..InstanceConfig::new(vrid)
+        };
+        self.out.config.instances.push(Instance {
+            name: draft.name,
+            interface,
+            protocol,
+            authentication,
+            transport,
+            addresses: draft.addresses.into_iter().map(|a| a.0).collect(),
+            excluded: draft.excluded.into_iter().map(|a| a.0).collect(),
+            checksum_without_pseudo_header: draft.checksum_as_v2,
+            ignore_own_interface: draft.ignore_own_interface,
+            track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
+            track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
+            notify: draft.notify,
+        });
+    }
+
+    /// Where a keyword of a draft is written, else the draft itself.
+    fn at(&self, draft: &Draft, keyword: &str) -> Span {
+        self.out
+            .provenance
+            .span(&draft.name, keyword)
+            .unwrap_or(draft.span)
+    }
+
+    /// No priority: an owner if `state MASTER` was written, else 100.
+    fn priority(&mut self, draft: &mut Draft) -> Priority {
+        if let Some(priority) = draft.priority {
+            return priority;
+        }
+        if draft.master != Some(true) {
+            return Priority::DEFAULT;
+        }
+        self.push(
+            Diagnostic::new(
+                Severity::Advice,
+                Code(420),
+                Class::Silent,
+                format!(
+                    "`{}` has no priority and counts as the owner of its addresses",
+                    draft.name
+                ),
+            )
+            .label(self.at(draft, "state"), "this and no `priority` means 255")
+            .help("write `priority 100`, or another number below 255"),
+        );
+        Priority::OWNER
+    }
+
+    fn vrid(&mut self, draft: &Draft) -> Option<Vrid> {
+        if draft.vrid.is_none() {
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(411),
+                    Class::Fatal,
+                    format!("`{}` has no virtual_router_id", draft.name),
+                )
+                .label(draft.span, "")
+                .help("write `virtual_router_id NUMBER`, 1 to 255, the same on all its routers"),
+            );
+        }
+        draft.vrid
+    }
+
+    fn carrier(&mut self, draft: &Draft) -> Option<InterfaceName> {
+        if draft.interface.is_none() {
+            if draft.source.is_some() && !draft.peers.is_empty() {
+                self.left_out(draft, "an instance without an interface is not active yet");
+                return None;
+            }
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(412),
+                    Class::Fatal,
+                    format!("`{}` has no interface", draft.name),
+                )
+                .label(draft.span, "")
+                .help("write `interface NAME`"),
+            );
+        }
+        draft.interface.clone()
+    }
+
+    /// Something that keeps the instance from running, which keepalived could do.
+    fn left_out(&mut self, draft: &Draft, why: &str) {
+        self.push(
+            Diagnostic::new(
+                Severity::Error,
+                Code(413),
+                Class::Silent,
+                format!("`{}` cannot run: {why}", draft.name),
+            )
+            .label(draft.span, "left out"),
+        );
+    }
+
+    fn correct(&mut self, draft: &Draft, keyword: &str, what: &str) {
+        let at = self.at(draft, keyword);
+        self.warn(421, Class::General, format!("`{}`: {what}", draft.name), at);
+    }
+
+    fn strict(&mut self, draft: &mut Draft, owner: bool, version: Version) {
+        if draft.master.is_some_and(|master| master != owner) {
+            self.correct(
+                draft,
+                "state",
+                "in strict mode, MASTER is the owner (255) and nobody else",
+            );
+            draft.master = Some(owner);
+        }
+        if draft.auth_type.is_some() {
+            self.correct(
+                draft,
+                "authentication",
+                "strict mode has no authentication: it is ignored",
+            );
+            draft.auth_type = None;
+        }
+        if !draft.preempt_delay.is_zero() {
+            self.correct(draft, "preempt_delay", "strict mode has no preempt_delay");
+            draft.preempt_delay = Duration::ZERO;
+        }
+        if draft.defaults.down_timer_adverts != 3 {
+            self.correct(
+                draft,
+                "down_timer_adverts",
+                "strict mode waits for 3 adverts",
+            );
+            draft.defaults.down_timer_adverts = 3;
+        }
+        if draft.accept == Some(true) && version == Version::V2 {
+            self.correct(
+                draft,
+                "accept",
+                "strict mode has no accept mode in version 2",
+            );
+        }
+        if !draft.peers.is_empty() {
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(414),
+                    Class::Fatal,
+                    format!("`{}`: strict mode has no unicast", draft.name),
+                )
+                .label(self.at(draft, "unicast_peer"), "")
+                .help("write `strict_mode off` in the instance"),
+            );
+        }
+        let lower = draft.garp.lower_repeat.or(draft.defaults.garp.lower_repeat);
+        if lower.is_some_and(|n| n > 0) {
+            self.correct(draft, "garp_lower_prio_repeat", "strict mode sends none");
+        }
+        draft.garp.lower_repeat = Some(0);
+        draft.garp.lower_delay = Some(0);
+        draft.defaults.lower_prio_no_advert = true;
+        if draft.defaults.higher_prio_send_advert {
+            self.correct(draft, "higher_prio_send_advert", "strict mode sends none");
+            draft.defaults.higher_prio_send_advert = false;
+        }
+        if !owner && draft.accept != Some(true) {
+            self.push(
+                Diagnostic::new(
+                    Severity::Warning,
+                    Code(401),
+                    Class::Silent,
+                    format!(
+                        "`{}`: strict mode does not yet drop traffic to its addresses",
+                        draft.name
+                    ),
+                )
+                .label(draft.span, ""),
+            );
+        }
+    }
+
+    fn preemption(&mut self, draft: &mut Draft, owner: bool) {
+        if !draft.preempt && (owner || draft.master == Some(true)) {
+            let at = self.at(draft, "nopreempt");
+            self.push(
+                Diagnostic::new(
+                    Severity::Warning,
+                    Code(422),
+                    Class::General,
+                    format!(
+                        "`{}`: nopreempt does not work with state MASTER",
+                        draft.name
+                    ),
+                )
+                .label(at, "ignored")
+                .help("write `state BACKUP` on all routers"),
+            );
+            draft.preempt = true;
+        }
+        if draft.preempt_delay.is_zero() {
+            return;
+        }
+        if draft.master == Some(true) {
+            self.correct(
+                draft,
+                "preempt_delay",
+                "preempt_delay does not work with state MASTER",
+            );
+            draft.preempt_delay = Duration::ZERO;
+        } else if !draft.preempt {
+            self.correct(
+                draft,
+                "preempt_delay",
+                "preempt_delay does not work with nopreempt",
+            );
+            draft.preempt_delay = Duration::ZERO;
+        }
+    }
+
+    /// v2: whole seconds; v3: hundredths up to 40.95 s.
+    fn interval(&mut self, draft: &Draft, version: Version) -> Interval {
+        let Some(micros) = draft.advert_int else {
+            return Interval::DEFAULT;
+        };
+        let (step, most) = match version {
+            Version::V2 => (1_000_000, 255_000_000),
+            Version::V3 => (10_000, 40_950_000),
+        };
+        let rounded = ((micros + step / 2) / step * step).clamp(step, most);
+        if rounded != micros {
+            let (name, range) = match version {
+                Version::V2 => ("VRRPv2", "whole seconds, 1 to 255"),
+                Version::V3 => ("VRRPv3", "0.01 to 40.95 seconds"),
+            };
+            let at = self.at(draft, "advert_int");
+            let centis = u16::try_from(rounded / 10_000)
+                .ok()
+                .and_then(Interval::from_centis);
+            let value = centis.map(|i| i.to_string()).unwrap_or_default();
+            let mut diagnostic = Diagnostic::new(
+                Severity::Warning,
+                Code(214),
+                Class::General,
+                format!("advert_int is not what {name} can carry: {value} is used"),
+            )
+            .label(at, format!("{name} allows {range}"));
+            if version == Version::V2 {
+                diagnostic = diagnostic.help("`version 3` allows hundredths of a second");
+            }
+            self.push(diagnostic);
+        }
+        let centis = u16::try_from(rounded / 10_000).unwrap_or(100);
+        Interval::from_centis(centis).unwrap_or(Interval::DEFAULT)
+    }
+
+    /// Nothing if the instance cannot run with what was asked for.
+    fn settle_authentication(&mut self, draft: &Draft, version: Version) -> Option<Authentication> {
+        let Some(kind) = draft.auth_type else {
+            return Some(Authentication::None);
+        };
+        if version == Version::V3 {
+            self.correct(
+                draft,
+                "authentication",
+                "version 3 has no authentication: it is ignored",
+            );
+            return Some(Authentication::None);
+        }
+        let Some(secret) = draft.auth_pass.clone().filter(|s| !s.expose().is_empty()) else {
+            self.correct(
+                draft,
+                "authentication",
+                "there is no password: authentication is ignored",
+            );
+            return Some(Authentication::None);
+        };
+        match kind {
+            AuthType::Pass => Some(Authentication::Password(secret)),
+            AuthType::Ah if draft.family == Some(Family::V6) => Some(Authentication::None),
+            AuthType::Ah => {
+                self.left_out(draft, "authentication type AH is not active yet");
+                None
+            }
+        }
+    }
+
+    fn transport(&mut self, draft: &Draft) -> Transport {
+        if !draft.peers.is_empty() {
+            if draft.virtual_mac && !draft.xmit_base {
+                self.correct(
+                    draft,
+                    "use_vmac",
+                    "unicast needs vmac_xmit_base, which is set",
+                );
+            }
+            return Transport::Unicast {
+                source: draft.source,
+                peers: draft.peers.clone(),
+                ttl: draft.ttl,
+            };
+        }
+        if draft.unicast {
+            let at = self.at(draft, "unicast_peer");
+            self.push(
+                Diagnostic::new(
+                    Severity::Warning,
+                    Code(423),
+                    Class::General,
+                    format!(
+                        "`{}` has a unicast keyword but no peers: it uses multicast",
+                        draft.name
+                    ),
+                )
+                .label(at, "")
+                .help("list the other routers in `unicast_peer`, or remove the unicast keywords"),
+            );
+        }
+        let group = draft.group.unwrap_or(match draft.family {
+            Some(Family::V6) => IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+            Some(Family::V4) | None => self.defaults.group4.into(),
+        });
+        Transport::Multicast {
+            group,
+            source: draft.source,
+        }
+    }
+
+    /// Whether the instance may run with the addresses it has.
+    fn settle_addresses(&mut self, draft: &mut Draft, version: Version) -> bool {
+        if draft.addresses.len() > MOST_ADDRESSES {
+            let more = draft.addresses.split_off(MOST_ADDRESSES);
+            let what = format!(
+                "an advert carries at most {MOST_ADDRESSES} addresses: {} are moved but not advertised",
+                more.len()
+            );
+            self.correct(draft, "virtual_ipaddress", &what);
+            draft.excluded.splice(0..0, more);
+        }
+        if !draft.addresses.is_empty() || draft.no_address_wanted {
+            return true;
+        }
+        if version == Version::V3 || draft.strict {
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(415),
+                    Class::General,
+                    format!("`{}` has no virtual_ipaddress", draft.name),
+                )
+                .label(draft.span, "version 3 and strict mode need one")
+                .help("write `no_virtual_ipaddress` if this is meant"),
+            );
+            return false;
+        }
+        self.correct(draft, "vrrp_instance", "there is no virtual_ipaddress");
+        true
+    }
+
+    fn trackers(&mut self, draft: &mut Draft, own: Option<&InterfaceName>, owner: bool) {
+        let interfaces = std::mem::take(&mut draft.track_interfaces);
+        for (tracked, span) in interfaces {
+            if Some(&tracked.interface) == own && !draft.ignore_own_interface {
+                self.push(
+                    Diagnostic::new(
+                        Severity::Warning,
+                        Code(424),
+                        Class::General,
+                        format!(
+                            "`{}` tracks {}, its own interface",
+                            draft.name, tracked.interface
+                        ),
+                    )
+                    .label(span, "ignored: its state always counts"),
+                );
+            } else if owner && tracked.weight.points != 0 {
+                self.weight_of_owner(draft, span);
+            } else {
+                draft.track_interfaces.push((tracked, span));
+            }
+        }
+        if owner {
+            let scripts = std::mem::take(&mut draft.track_scripts);
+            for (tracked, span) in scripts {
+                if tracked.weight.points == 0 {
+                    draft.track_scripts.push((tracked, span));
+                } else {
+                    self.weight_of_owner(draft, span);
+                }
+            }
+        }
+    }
+
+    fn weight_of_owner(&mut self, draft: &Draft, at: Span) {
+        let message = format!(
+            "`{}` owns its addresses (255): a tracker with weight is ignored",
+            draft.name
+        );
+        self.warn(425, Class::General, message, at);
+    }
+
+    /// Two instances that the network could not tell apart.
+    fn conflicts(&mut self) {
+        let mut found = Vec::new();
+        let mut seen: std::collections::BTreeMap<_, Vec<&Instance>> =
+            std::collections::BTreeMap::new();
+        for instance in &self.out.config.instances {
+            let key = (
+                instance.interface.clone(),
+                instance.protocol.family,
+                instance.protocol.vrid,
+            );
+            let others = seen.entry(key).or_default();
+            if let Some(other) = others.iter().find(|other| clash(other, instance)) {
+                found.push((
+                    other.name.clone(),
+                    instance.name.clone(),
+                    instance.protocol.vrid,
+                ));
+            }
+            others.push(instance);
+        }
+        for (first, second, vrid) in found {
+            let span = |name: &str| {
+                self.out
+                    .provenance
+                    .span(name, "virtual_router_id")
+                    .or_else(|| self.out.provenance.span(name, "vrrp_instance"))
+            };
+            let mut diagnostic = Diagnostic::new(
+                Severity::Error,
+                Code(416),
+                Class::Fatal,
+                format!("`{first}` and `{second}` both use VRID {vrid} on the same interface"),
+            );
+            if let Some(span) = span(&second) {
+                diagnostic = diagnostic.label(span, "the second is left out");
+            }
+            if let Some(span) = span(&first) {
+                diagnostic = diagnostic.label(span, "the first is here");
+            }
+            self.push(diagnostic.help("each virtual router needs a number of its own, 1 to 255"));
+            self.out.config.instances.retain(|i| i.name != second);
+        }
+    }
+}
+
+/// Whether adverts of one could be taken for the other's.
+fn clash(one: &Instance, other: &Instance) -> bool {
+    match (&one.transport, &other.transport) {
+        (Transport::Multicast { group: a, .. }, Transport::Multicast { group: b, .. }) => a == b,
+        (
+            Transport::Unicast {
+                source: a, peers, ..
+            },
+            Transport::Unicast {
+                source: b,
+                peers: others,
+                ..
+            },
+        ) => a == b && peers.iter().any(|p| others.contains(p)),
+        (Transport::Multicast { .. }, Transport::Unicast { .. })
+        | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
+    }
+}
+
+/// The instance's own settings, else the global ones, else keepalived's defaults.
+fn announcement(own: &Garp, global: &Garp) -> Announcement {
+    let seconds = |n: Option<u32>| n.filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()));
+    let delay = own.delay.or(global.delay).or(Some(5));
+    let repeat = own.repeat.or(global.repeat).unwrap_or(5);
+    Announcement {
+        repeat,
+        delay: seconds(delay),
+        refresh: seconds(own.refresh.or(global.refresh)),
+        refresh_repeat: own.refresh_repeat.or(global.refresh_repeat).unwrap_or(1),
+        lower_priority_repeat: own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat),
+        lower_priority_delay: seconds(own.lower_delay.or(global.lower_delay).or(delay)),
+    }
+}

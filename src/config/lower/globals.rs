@@ -1,0 +1,203 @@
+//! `global_defs`, and what instances take over from it.
+
+use std::net::Ipv4Addr;
+
+use super::Lowering;
+use super::script::user;
+use crate::config::diagnostic::Class;
+use crate::config::parse::{Body, Statement};
+use crate::types::Version;
+
+/// Values that an instance takes over when its block is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Defaults {
+    pub(super) version: Version,
+    pub(super) garp: Garp,
+    pub(super) down_timer_adverts: u8,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) v3_checksum_as_v2: bool,
+    pub(super) strict: bool,
+    pub(super) group4: Ipv4Addr,
+}
+
+/// Announcement settings, in the units of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Garp {
+    pub(super) delay: Option<u32>,
+    pub(super) repeat: Option<u32>,
+    pub(super) refresh: Option<u32>,
+    pub(super) refresh_repeat: Option<u32>,
+    pub(super) lower_delay: Option<u32>,
+    pub(super) lower_repeat: Option<u32>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            version: Version::V2,
+            garp: Garp::default(),
+            down_timer_adverts: 3,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            v3_checksum_as_v2: false,
+            strict: false,
+            group4: Ipv4Addr::new(224, 0, 0, 18),
+        }
+    }
+}
+
+impl Garp {
+    /// Takes in a `garp_*` keyword; `name` is without the prefix `vrrp_` of the globals.
+    pub(super) fn set(&mut self, name: &str, value: u32) {
+        match name {
+            "garp_master_delay" => self.delay = Some(value),
+            "garp_master_repeat" => self.repeat = Some(value.max(1)),
+            "garp_master_refresh" => self.refresh = Some(value),
+            "garp_master_refresh_repeat" => self.refresh_repeat = Some(value.max(1)),
+            "garp_lower_prio_delay" => self.lower_delay = Some(value),
+            "garp_lower_prio_repeat" => self.lower_repeat = Some(value),
+            _ => {}
+        }
+    }
+
+    /// `vrrp_min_garp`: one announcement and no more, where nothing else was asked for.
+    fn minimize(&mut self) {
+        self.repeat.get_or_insert(1);
+        self.delay.get_or_insert(0);
+        self.refresh.get_or_insert(0);
+        self.refresh_repeat.get_or_insert(1);
+        self.lower_repeat.get_or_insert(1);
+        self.lower_delay.get_or_insert(0);
+    }
+}
+
+impl Lowering {
+    pub(super) fn globals(&mut self, statement: &Statement) {
+        self.out
+            .provenance
+            .insert("global_defs", "global_defs", statement.span);
+        let Body::Block(inner) = &statement.body else {
+            return;
+        };
+        for statement in inner {
+            self.global(statement);
+        }
+    }
+
+    fn global(&mut self, statement: &Statement) {
+        let name = statement.keyword.name;
+        self.out
+            .provenance
+            .insert("global_defs", name, statement.whole());
+        if !self.has_argument(statement) {
+            return;
+        }
+        let first = || statement.argument(0).map(str::to_owned);
+        match name {
+            "router_id" => self.out.config.globals.router_id = first(),
+            "script_user" => self.out.config.globals.script_user = user(&statement.arguments),
+            "enable_script_security" => self.out.config.globals.script_security = true,
+            "vrrp_version" => {
+                if let Some(word) = self.choice(statement) {
+                    self.defaults.version = version(word);
+                }
+            }
+            "vrrp_garp_master_delay"
+            | "vrrp_garp_master_repeat"
+            | "vrrp_garp_master_refresh"
+            | "vrrp_garp_master_refresh_repeat"
+            | "vrrp_garp_lower_prio_delay"
+            | "vrrp_garp_lower_prio_repeat" => {
+                let value = self.integer(statement).and_then(|v| u32::try_from(v).ok());
+                if let Some(value) = value {
+                    let key = name.strip_prefix("vrrp_").unwrap_or(name);
+                    self.defaults.garp.set(key, value);
+                }
+            }
+            "vrrp_min_garp" => {
+                if self.boolean(statement) == Some(true) {
+                    self.defaults.garp.minimize();
+                }
+            }
+            "vrrp_down_timer_adverts" => {
+                if let Some(value) = self.integer(statement).and_then(|v| u8::try_from(v).ok()) {
+                    self.defaults.down_timer_adverts = value;
+                }
+            }
+            "vrrp_lower_prio_no_advert" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.lower_prio_no_advert = on;
+                }
+            }
+            "vrrp_higher_prio_send_advert" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.higher_prio_send_advert = on;
+                }
+            }
+            "vrrp_strict" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.strict = on;
+                }
+            }
+            "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
+            "vrrp_mcast_group4" => self.group4(statement),
+            "notification_email" => self.mail_recipients(statement),
+            "include_check" => {}
+            _ => {
+                self.support(statement);
+                self.validate(statement);
+                self.deprecated(statement);
+            }
+        }
+    }
+
+    fn group4(&mut self, statement: &Statement) {
+        let Some(token) = statement.arguments.first() else {
+            return;
+        };
+        match token.text.parse::<Ipv4Addr>() {
+            Ok(group) if group.is_multicast() => self.defaults.group4 = group,
+            _ => self.warn(
+                206,
+                Class::General,
+                format!("`{}` is no IPv4 multicast address", token.text),
+                token.span,
+            ),
+        }
+    }
+
+    fn mail_recipients(&mut self, statement: &Statement) {
+        self.support(statement);
+        if matches!(&statement.body, Body::Entries(entries) if entries.is_empty()) {
+            let message = "`notification_email` has no addresses";
+            self.warn(406, Class::General, message, statement.whole());
+        }
+    }
+
+    /// keepalived asks for another word.
+    fn deprecated(&mut self, statement: &Statement) {
+        let better = match statement.keyword.name {
+            "vrrp_rlimit_rtime" => "vrrp_rlimit_rttime",
+            "checker_rlimit_rtime" => "checker_rlimit_rttime",
+            "bfd_rlimit_rtime" => "bfd_rlimit_rttime",
+            "lvs_process_name" => "checker_process_name",
+            "lvs_flush_onstop" => "lvs_flush_on_stop",
+            "enable_snmp_keepalived" => "enable_snmp_vrrp",
+            "vrrp_vmac_garp_intvl" => "vrrp_garp_extra_if",
+            _ => return,
+        };
+        let name = statement.keyword.name;
+        let message = format!("`{name}` is deprecated: write `{better}`");
+        self.warn(402, Class::Deprecated, message, statement.span);
+    }
+}
+
+/// The version a word of the table means.
+pub(super) fn version(word: &str) -> Version {
+    if word == "3" {
+        Version::V3
+    } else {
+        Version::V2
+    }
+}

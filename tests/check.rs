@@ -1,0 +1,107 @@
+//! `vipd check` as an operator sees it: the founding pair, its correction, and wrong files.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs `vipd check` with `arguments` in `folder`: exit status, then what it prints.
+fn check(folder: &str, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_vipd"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+        .arg("check")
+        .args(arguments)
+        .output()
+        .expect("vipd starts");
+    let printed = String::from_utf8(output.stdout).expect("the report is UTF-8");
+    let complaint = String::from_utf8(output.stderr).expect("the complaint is UTF-8");
+    let status = output.status.code().expect("vipd ends by itself");
+    format!("exit status {status}\n\n{printed}{complaint}")
+}
+
+const PAIR: &str = "examples/nginx-pair";
+const SEED: [&str; 2] = ["seed/keepalived-master.conf", "seed/keepalived-backup.conf"];
+
+#[test]
+fn the_founding_pair_does_not_move_when_nginx_dies() {
+    let report = check(PAIR, &SEED);
+    assert!(
+        report.contains(
+            "when check_nginx fails on node 1, the address does not move: 100 against 99"
+        )
+    );
+    assert!(report.contains("weight -2 or lower"));
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn the_corrected_pair_moves() {
+    insta::assert_snapshot!(check(PAIR, &["node1.conf", "node2.conf"]));
+}
+
+#[test]
+fn the_example_shows_what_check_really_prints() {
+    let readme = include_str!("../examples/nginx-pair/README.md");
+    for files in [SEED, ["node1.conf", "node2.conf"]] {
+        let report = check(PAIR, &files);
+        let (_, printed) = report
+            .split_once("\n\n")
+            .expect("a report follows the status");
+        assert!(readme.contains(printed), "{printed}");
+    }
+}
+
+#[test]
+fn the_report_as_json_can_be_read_by_a_program() {
+    let report = check(PAIR, &["--json", SEED[0], SEED[1]]);
+    let (_, json) = report
+        .split_once("\n\n")
+        .expect("a report follows the status");
+    let report: serde_json::Value = serde_json::from_str(json).expect("it is JSON");
+    let failures = report["virtual_routers"][0]["failures"]
+        .as_array()
+        .expect("there is a table");
+    let nginx = failures
+        .iter()
+        .find(|f| f["what"] == "check_nginx")
+        .expect("nginx is tracked");
+    assert_eq!(nginx["priorities"], serde_json::json!([100, 99]));
+    assert_eq!(
+        (&nginx["holders"], &nginx["stuck"]),
+        (&serde_json::json!([1]), &true.into())
+    );
+}
+
+#[test]
+fn every_mistake_in_a_file_is_shown_with_its_place() {
+    insta::assert_snapshot!(check("tests/check", &["wrong.conf"]));
+}
+
+#[test]
+fn what_does_not_fit_between_two_files_is_an_error() {
+    insta::assert_snapshot!(check("tests/check", &["disagree1.conf", "disagree2.conf"]));
+}
+
+#[test]
+fn one_line_for_each_problem_is_enough_for_an_editor() {
+    insta::assert_snapshot!(check(
+        "tests/check",
+        &["--short", "disagree1.conf", "disagree2.conf"]
+    ));
+}
+
+#[test]
+fn no_report_shows_a_password() {
+    for files in [&["wrong.conf"][..], &["disagree1.conf", "disagree2.conf"]] {
+        for format in [&[][..], &["--short"], &["--json"]] {
+            let report = check("tests/check", &[format, files].concat());
+            assert!(
+                !report.contains("swordf") && !report.contains("catfish"),
+                "{report}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_status_2() {
+    insta::assert_snapshot!(check(PAIR, &["node1.conf", "node3.conf"]));
+}

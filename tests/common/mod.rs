@@ -1,0 +1,186 @@
+//! Nodes, daemons and questions that several tests share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "every test uses a part of it"
+)]
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use vipd::lab::{self, Host, Lab, Process};
+
+pub const VIP: &str = "192.168.1.100";
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A lab, or `None` with the reason printed where this process may not have one.
+pub fn lab() -> Option<Lab> {
+    match Lab::new() {
+        Ok(lab) => Some(lab),
+        Err(lab::Error::CreateNamespace(error))
+            if error.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            println!("skipped: making a network namespace takes root or `unshare -rn`");
+            None
+        }
+        Err(error) => panic!("no lab: {error:?}"),
+    }
+}
+
+/// Whether `program` is installed; prints that the test skips where it is not.
+pub fn installed(program: &str) -> bool {
+    let found = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .any(|folder| Path::new(folder).join(program).exists());
+    if !found {
+        println!("skipped: {program} is not installed (./tests/run installs it when root)");
+    }
+    found
+}
+
+/// A folder that goes away with the test.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("vipd-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `vipd run -f FILE` on `host`.
+pub fn vipd(host: &Host, file: &Path) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vipd"));
+    host.spawn(command.arg("run").arg("-v").arg("-f").arg(file))
+        .unwrap()
+}
+
+/// keepalived in the foreground on `host`, with pid files of its own.
+pub fn keepalived(host: &Host, file: &Path) -> Process {
+    let mut command = Command::new("keepalived");
+    let beside = |end: &str| file.with_extension(end);
+    command.args(["-n", "-l", "-D", "-f"]).arg(file);
+    command
+        .arg("-p")
+        .arg(beside("pid"))
+        .arg("-r")
+        .arg(beside("vrrp"));
+    command.arg("-c").arg(beside("checkers"));
+    host.spawn(&mut command).unwrap()
+}
+
+/// A host `name` with `address` on the lab's network.
+pub fn host(lab: &Lab, name: &str, address: &str) -> Host {
+    let host = lab.host(name).unwrap();
+    host.add_address(address).unwrap();
+    host
+}
+
+pub fn target(port: u16) -> SocketAddr {
+    SocketAddr::new(VIP.parse().unwrap(), port)
+}
+
+/// Whether the kernel of `host` has `address` on `eth0`.
+pub fn has(host: &Host, address: &str) -> bool {
+    let wanted: IpAddr = address.parse().unwrap();
+    let index = host.eth0().unwrap();
+    let addresses = host.netlink().unwrap().addresses(Some(index)).unwrap();
+    addresses.iter().any(|a| a.address == wanted)
+}
+
+/// Waits until `condition` holds; panics with `what` after `timeout`.
+#[track_caller]
+pub fn wait_for(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) {
+    let step = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    while !condition() {
+        assert!(waited < timeout, "{what}: not within {timeout:?}");
+        thread::sleep(step);
+        waited += step;
+    }
+}
+
+/// Panics if `condition` stops holding within `time`.
+#[track_caller]
+pub fn stays(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
+    let step = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    while waited < time {
+        assert!(condition(), "{what}: no longer after {waited:?}");
+        thread::sleep(step);
+        waited += step;
+    }
+}
+
+/// Panics with the output of `process` if it holds an error line.
+#[track_caller]
+pub fn no_errors(process: &Process) {
+    let output = process.output();
+    let bad = output
+        .iter()
+        .find(|line| line.contains("ERROR") || line.contains("panicked"));
+    assert!(bad.is_none(), "{}", output.join("\n"));
+}
+
+/// One instance in keepalived's language.
+pub struct Instance<'a> {
+    pub version: u8,
+    pub priority: u8,
+    pub interval: &'a str,
+    pub password: Option<&'a str>,
+    pub vips: &'a [&'a str],
+    pub more: &'a str,
+}
+
+impl Default for Instance<'_> {
+    fn default() -> Self {
+        Self {
+            version: 2,
+            priority: 100,
+            interval: "1",
+            password: None,
+            vips: &[VIP],
+            more: "",
+        }
+    }
+}
+
+impl Instance<'_> {
+    pub fn text(&self) -> String {
+        let authentication = self.password.map_or_else(String::new, |password| {
+            format!("    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}\n")
+        });
+        format!(
+            "vrrp_instance VI_1 {{\n    interface eth0\n    virtual_router_id 51\n    \
+             version {}\n    priority {}\n    advert_int {}\n{authentication}    \
+             virtual_ipaddress {{\n        {}\n    }}\n    {}\n}}\n",
+            self.version,
+            self.priority,
+            self.interval,
+            self.vips.join("\n        "),
+            self.more
+        )
+    }
+}

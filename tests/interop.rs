@@ -1,0 +1,238 @@
+//! Mixed pairs with real keepalived, in both roles.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, no_errors, vipd, wait_for,
+};
+use vipd::lab::{Host, Lab, Process};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    Vipd,
+    Keepalived,
+}
+
+struct Node {
+    host: Host,
+    speaker: Speaker,
+    file: std::path::PathBuf,
+    process: Process,
+}
+
+impl Node {
+    fn new(lab: &Lab, folder: &Folder, number: u8, speaker: Speaker, text: &str) -> Self {
+        let name = format!("node{number}");
+        let host = host(lab, &name, &format!("192.168.1.{number}/24"));
+        let file = folder.write(&format!("{name}.conf"), text);
+        let process = start(&host, speaker, &file);
+        Self {
+            host,
+            speaker,
+            file,
+            process,
+        }
+    }
+
+    fn holds(&self) -> bool {
+        has(&self.host, VIP)
+    }
+
+    fn restart(&mut self) {
+        self.process = start(&self.host, self.speaker, &self.file);
+    }
+
+    /// Neither of them may find fault with the other's packets.
+    fn heard_nothing_wrong(&self) {
+        let wrong = [
+            "discarded",
+            "advertises other",
+            "advertises every",
+            "mismatch",
+            "Invalid",
+            "bad checksum",
+        ];
+        let output = self.process.output();
+        let found = output
+            .iter()
+            .find(|line| wrong.iter().any(|word| line.contains(word)));
+        assert_eq!(found, None, "{:?}", self.speaker);
+        if self.speaker == Speaker::Vipd {
+            no_errors(&self.process);
+        }
+    }
+}
+
+fn start(host: &Host, speaker: Speaker, file: &std::path::Path) -> Process {
+    match speaker {
+        Speaker::Vipd => vipd(host, file),
+        Speaker::Keepalived => keepalived(host, file),
+    }
+}
+
+/// Election, handover, preemption, crash and return, with `first` as the preferred node.
+fn live_together(first: Speaker, second: Speaker, instance: &Instance<'_>) {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let with = |priority| {
+        Instance {
+            priority,
+            ..*instance
+        }
+        .text()
+    };
+    let mut one = Node::new(&lab, &folder, 1, first, &with(150));
+    let two = Node::new(&lab, &folder, 2, second, &with(100));
+    let only_one = |one: &Node, two: &Node| one.holds() && !two.holds();
+
+    wait_for("the higher priority wins", SOON, || only_one(&one, &two));
+    one.heard_nothing_wrong();
+    two.heard_nothing_wrong();
+
+    one.process.terminate();
+    wait_for("node 2 takes over at the handover", SOON, || {
+        only_one(&two, &one)
+    });
+    one.process.wait(SOON).expect("node 1 ends");
+
+    one.restart();
+    wait_for("node 1 preempts", SOON, || only_one(&one, &two));
+
+    one.host.unplug().unwrap();
+    one.process.kill();
+    wait_for("node 2 takes over after the crash", SOON, || two.holds());
+
+    one.host.plug().unwrap();
+    one.restart();
+    wait_for("node 1 is back", SOON, || only_one(&one, &two));
+    one.heard_nothing_wrong();
+    two.heard_nothing_wrong();
+}
+
+#[test]
+fn v2_with_a_password_vipd_preferred() {
+    let instance = Instance {
+        password: Some("1234"),
+        ..Instance::default()
+    };
+    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
+}
+
+#[test]
+fn v2_with_a_password_keepalived_preferred() {
+    let instance = Instance {
+        password: Some("1234"),
+        ..Instance::default()
+    };
+    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
+}
+
+#[test]
+fn v3_vipd_preferred() {
+    let instance = Instance {
+        version: 3,
+        interval: "0.5",
+        ..Instance::default()
+    };
+    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
+}
+
+#[test]
+fn v3_keepalived_preferred() {
+    let instance = Instance {
+        version: 3,
+        interval: "0.5",
+        ..Instance::default()
+    };
+    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
+}
+
+#[test]
+fn unicast_in_both_roles() {
+    for (first, second) in [
+        (Speaker::Vipd, Speaker::Keepalived),
+        (Speaker::Keepalived, Speaker::Vipd),
+    ] {
+        let more = "unicast_peer {\n        192.168.1.1\n        192.168.1.2\n    }";
+        let instance = Instance {
+            version: 3,
+            interval: "0.3",
+            more,
+            ..Instance::default()
+        };
+        // A peer list with the own address is wrong for both, so each names the other one only.
+        unicast(first, second, &instance);
+    }
+}
+
+fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>) {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let with = |priority, us: u8, peer: u8| {
+        let more = format!(
+            "unicast_src_ip 192.168.1.{us}\n    unicast_peer {{\n        192.168.1.{peer}\n    }}"
+        );
+        Instance {
+            priority,
+            more: &more,
+            ..*instance
+        }
+        .text()
+    };
+    let mut one = Node::new(&lab, &folder, 1, first, &with(150, 1, 2));
+    let two = Node::new(&lab, &folder, 2, second, &with(100, 2, 1));
+    wait_for("the higher priority wins", SOON, || {
+        one.holds() && !two.holds()
+    });
+    one.process.terminate();
+    wait_for("node 2 takes over", SOON, || two.holds() && !one.holds());
+    one.process.wait(SOON).expect("node 1 ends");
+    one.restart();
+    wait_for("node 1 preempts", SOON, || one.holds() && !two.holds());
+    one.heard_nothing_wrong();
+    two.heard_nothing_wrong();
+}
+
+#[test]
+fn a_script_with_weight_moves_the_address_beside_keepalived() {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let flag = folder.write("well", "");
+    let script = format!(
+        "vrrp_script check {{\n    script \"/usr/bin/test -e {}\"\n    interval 1\n    weight -60\n}}\n",
+        flag.display()
+    );
+    let more = "track_script {\n        check\n    }";
+    let tracked = Instance {
+        version: 3,
+        interval: "0.2",
+        more,
+        priority: 150,
+        ..Instance::default()
+    };
+    let plain = Instance {
+        version: 3,
+        interval: "0.2",
+        ..Instance::default()
+    };
+    let one = Node::new(&lab, &folder, 1, Speaker::Vipd, &(script + &tracked.text()));
+    let two = Node::new(&lab, &folder, 2, Speaker::Keepalived, &plain.text());
+    wait_for("node 1 is active", SOON, || one.holds() && !two.holds());
+    std::fs::remove_file(&flag).unwrap();
+    wait_for("node 2 takes over", SOON, || two.holds() && !one.holds());
+    folder.write("well", "");
+    wait_for("node 1 returns", SOON + Duration::from_secs(5), || {
+        one.holds() && !two.holds()
+    });
+}
