@@ -17,7 +17,7 @@ use clap::Parser;
 enum Call {
     Run(cli::daemon::Run),
     Check(cli::check::Check),
-    Demo(cli::demo::Options),
+    Demo(cli::demo::Demo),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Call::parse() {
         Call::Run(run) => Ok(run.run()?),
         Call::Check(check) => Ok(check.run()?),
-        Call::Demo(options) => Ok(cli::demo::run(&options)?),
+        Call::Demo(demo) => Ok(demo.run()?),
     }
 }
 

@@ -18,9 +18,13 @@ use std::time::Duration;
 use vipd::lab::{self, Inside, Sandbox};
 use vipd::types::Interval;
 
-/// What the demo shows, and how.
+/// Watch an address move between nodes on this machine, and measure how long clients miss it.
+///
+/// Every node runs the daemon in a network namespace of its own, with a web server; a client asks
+/// the server behind the virtual address every 5 ms. The active node loses power, comes back and
+/// is drained. Needs no root, and leaves nothing behind.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Demo {
     /// Seconds between adverts, 0.01 to 40.95
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = parse_interval)]
     interval: Interval,
@@ -53,6 +57,13 @@ pub(crate) struct Options {
 /// A demo that could not be shown to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// The kernel allows no private namespaces here.
+    #[error(
+        "this machine forbids private namespaces: run the demo as root, or allow user namespaces \
+         (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+         kernel.apparmor_restrict_unprivileged_userns)"
+    )]
+    Forbidden(#[source] lab::Error),
     /// The hosts could not be made.
     #[error(transparent)]
     Lab(#[from] lab::Error),
@@ -80,27 +91,26 @@ pub(crate) enum Error {
     Output(#[source] io::Error),
 }
 
-/// Shows the demo; call it before the process has a second thread.
-///
-/// # Errors
-///
-/// [`Error`]: the machine does not allow it, or a node did not do what it should.
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
-    if let Some(name) = &options.web_server {
-        web::serve(name).map_err(Error::Web)?;
-        return Ok(ExitCode::SUCCESS);
+impl Demo {
+    /// Shows the demo; call it before the process has a second thread.
+    pub(crate) fn run(&self) -> Result<ExitCode, Error> {
+        if let Some(name) = &self.web_server {
+            web::serve(name).map_err(Error::Web)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if self.inside {
+            let inside = Inside::enter().map_err(Error::Forbidden)?;
+            script::play(self, &inside)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let sandbox = Sandbox::start(self.arguments_inside()).map_err(Error::Forbidden)?;
+        let code = sandbox
+            .wait()?
+            .code()
+            .and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
-    if options.inside {
-        let inside = Inside::enter()?;
-        script::play(options, &inside)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let status = Sandbox::start(options.arguments_inside())?.wait()?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
-}
 
-impl Options {
     /// The command line that shows the same demo from inside.
     fn arguments_inside(&self) -> Vec<String> {
         let mut arguments = vec![
@@ -111,11 +121,8 @@ impl Options {
         ];
         arguments.extend(self.keep.then(|| "--keep".to_owned()));
         arguments.extend(self.json.then(|| "--json".to_owned()));
-        arguments.extend(
-            self.daemon
-                .as_ref()
-                .map(|daemon| format!("--daemon={daemon}")),
-        );
+        let daemon = self.daemon.as_ref();
+        arguments.extend(daemon.map(|daemon| format!("--daemon={daemon}")));
         arguments
     }
 }

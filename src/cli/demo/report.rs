@@ -131,8 +131,8 @@ mod tests {
     fn an_outage_ends_with_the_next_answered_question() {
         let probes = [
             probe(0, true),
-            probe(10, false),
             probe(5, false),
+            probe(10, false),
             probe(15, true),
         ];
         assert!((outage_ms(&probes) - 10.0).abs() < 1e-9);

@@ -12,7 +12,7 @@ use super::node::{Node, Setup};
 use super::observer::Observer;
 use super::report::{Document, Move, active_down_interval_ms, outage_ms, print};
 use super::timeline::{Timeline, seconds};
-use super::{Error, Options};
+use super::{Demo, Error};
 
 /// From the range that is kept for documentation (RFC 5737).
 const VIRTUAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
@@ -22,17 +22,17 @@ const CLIENT_ADDRESS: &str = "192.0.2.200/24";
 const PAUSE: Duration = Duration::from_millis(800);
 
 /// Plays the demo to its end.
-pub(super) fn play(options: &Options, inside: &Inside) -> Result<(), Error> {
-    let mut stage = Stage::set(options)?;
+pub(super) fn play(demo: &Demo, inside: &Inside) -> Result<(), Error> {
+    let mut stage = Stage::set(demo)?;
     let moves = stage.acts().inspect_err(|_| stage.last_words())?;
     stage.observer.timeline.print_all().map_err(Error::Output)?;
-    if options.json {
-        stage.print_json(options, &moves)
+    if demo.json {
+        stage.print_json(demo, &moves)
     } else {
-        print(&moves, options.interval)
+        print(&moves, demo.interval)
     }
     .map_err(Error::Output)?;
-    if options.keep {
+    if demo.keep {
         stage.keep(inside)?;
     }
     Ok(())
@@ -47,21 +47,21 @@ struct Stage {
 
 impl Stage {
     /// Makes the hosts, and nothing runs yet but the client.
-    fn set(options: &Options) -> Result<Self, Error> {
+    fn set(demo: &Demo) -> Result<Self, Error> {
         let setup = Setup {
             virtual_address: VIRTUAL_ADDRESS,
-            interval: options.interval,
-            daemon: options.daemon.clone(),
+            interval: demo.interval,
+            daemon: demo.daemon.clone(),
         };
-        let timeline = Timeline::new(options.json);
+        let timeline = Timeline::new(demo.json);
         let lab = Lab::new()?;
         let capture = lab.capture(Captured::is_protocol)?;
         let host = lab.host("client")?;
         host.add_address(CLIENT_ADDRESS)?;
         let client = Client::start(Arc::new(host), VIRTUAL_ADDRESS)?;
-        let nodes: Vec<_> = (1..=options.nodes).map(Node::new).collect();
-        let observer = Observer::new(capture, client, VIRTUAL_ADDRESS, options.interval, timeline);
-        if !options.json {
+        let nodes: Vec<_> = (1..=demo.nodes).map(Node::new).collect();
+        let observer = Observer::new(capture, client, VIRTUAL_ADDRESS, demo.interval, timeline);
+        if !demo.json {
             let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
             let (last, first) = names.split_last().unwrap_or((&"", &[]));
             let (first, address) = (first.join(", "), VIRTUAL_ADDRESS);
@@ -191,10 +191,10 @@ impl Stage {
         }
     }
 
-    fn print_json(&self, options: &Options, moves: &[Move]) -> io::Result<()> {
+    fn print_json(&self, demo: &Demo, moves: &[Move]) -> io::Result<()> {
         let document = Document {
-            advertisement_interval_ms: f64::from(options.interval.centis()) * 10.0,
-            nodes: options.nodes,
+            advertisement_interval_ms: f64::from(demo.interval.centis()) * 10.0,
+            nodes: demo.nodes,
             timeline: self.observer.timeline.entries(),
             moves,
         };
