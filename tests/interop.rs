@@ -65,6 +65,14 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}: {:#?}", self.host.name(), self.process.output());
+        }
+    }
+}
+
 fn start(host: &Host, speaker: Speaker, file: &std::path::Path) -> Process {
     match speaker {
         Speaker::Vipd => vipd(host, file),

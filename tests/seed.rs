@@ -42,11 +42,9 @@ impl Node {
     fn daemon(host: &Host, file: &Path) -> Process {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
-        command
-            .arg(env!("CARGO_BIN_EXE_vipd"))
-            .arg("run")
-            .arg("-f")
-            .arg(file);
+        // The shell is the tree's init and reaps what is orphaned, as a host's init does.
+        command.args(["sh", "-c", "\"$0\" run -f \"$1\" & wait $!"]);
+        command.arg(env!("CARGO_BIN_EXE_vipd")).arg(file);
         let daemon = host.spawn(&mut command).unwrap();
         daemon
             .wait_for_line("Startup complete", SOON)
@@ -69,7 +67,7 @@ impl Node {
         let mut command = Command::new("nsenter");
         command
             .arg("--target")
-            .arg(self.vipd_pid().to_string())
+            .arg(self.init_pid().to_string())
             .args(["--pid", "--mount"]);
         command.arg("nginx").arg("-c").arg(&conf);
         self.nginx = Some(self.host.spawn(&mut command).unwrap());
@@ -79,8 +77,8 @@ impl Node {
         self.nginx = None;
     }
 
-    /// `vipd` is the one child of `unshare`.
-    fn vipd_pid(&self) -> u32 {
+    /// The init of the node's process tree is the one child of `unshare`.
+    fn init_pid(&self) -> u32 {
         let id = self.daemon.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         children
@@ -113,6 +111,14 @@ impl Node {
         self.host.plug().unwrap();
         self.daemon = Self::daemon(&self.host, &self.file);
         self.start_nginx();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{}: {:#?}", self.host.name(), self.daemon.output());
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot};
 
 use super::driver::{Command, Driver, Handle};
-use super::executor::{Chain, Executor};
+use super::executor::{Chain, Executor, Work};
 use super::links::{VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
 use super::reload::Registry;
@@ -296,9 +296,9 @@ fn drive(mut driver: Driver) -> bool {
     false
 }
 
-fn work_on(executor: Executor, jobs: &mpsc::Receiver<Vec<super::executor::Job>>) {
+fn work_on(executor: Executor, work: &mpsc::Receiver<Work>) {
     prefer("address", schedule::ENGINE_PRIORITY - 1);
-    executor.run(jobs);
+    executor.run(work);
 }
 
 fn watch(mut watcher: Watcher, engine: &Handle) {

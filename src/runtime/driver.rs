@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use super::clock;
-use super::executor::{Action, Chain, Job, Placement, Placements};
+use super::executor::{Action, Chain, Job, Placement, Placements, Work};
 use super::links::Links;
 use super::member::{Complaint, Footing, Member};
 use crate::config::model;
@@ -31,6 +31,8 @@ use crate::wire::vrrp::{self, Received, Rejected};
 const BATCH: usize = 512;
 /// Largest VRRP packet: 60 bytes of IP header, 8 and 255 × 4, 8 of authentication, and to spare.
 const PACKET_LEN: usize = 2048;
+/// How long before a takeover engine and executor stay awake.
+const HEAD_START: Duration = Duration::from_micros(200);
 /// Time until a socket that could not be opened is tried again.
 const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
@@ -136,7 +138,7 @@ pub struct Driver {
     links: Links,
     commands: Receiver<Command>,
     waker: Arc<Waker>,
-    jobs: Sender<Vec<Job>>,
+    jobs: Sender<Work>,
     batch: Vec<Job>,
     reporter: Reporter,
     effects: Vec<InstanceEffect>,
@@ -147,6 +149,8 @@ pub struct Driver {
     leaving: BTreeSet<InstanceId>,
     stopping: bool,
     aborted: bool,
+    /// There is a processor to stay awake on.
+    alert: bool,
 }
 
 impl Driver {
@@ -154,11 +158,7 @@ impl Driver {
     ///
     /// # Errors
     /// When descriptors have run out.
-    pub fn new(
-        links: Links,
-        jobs: Sender<Vec<Job>>,
-        reporter: Reporter,
-    ) -> io::Result<(Self, Handle)> {
+    pub fn new(links: Links, jobs: Sender<Work>, reporter: Reporter) -> io::Result<(Self, Handle)> {
         let (sender, commands) = mpsc::channel();
         let waker = Arc::new(Waker::new()?);
         let driver = Self {
@@ -178,6 +178,7 @@ impl Driver {
             leaving: BTreeSet::new(),
             stopping: false,
             aborted: false,
+            alert: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
         };
         let handle = Handle {
             commands: sender,
@@ -233,16 +234,34 @@ impl Driver {
         self.aborted || (self.stopping && done())
     }
 
+    /// Waits for packets, commands or time. Shortly before a takeover it stays awake, and so does
+    /// the executor: waking up costs more than everything else that a takeover takes.
     fn wait(&self, ready: &mut Vec<bool>) -> io::Result<()> {
+        let mut fds = Vec::with_capacity(1 + self.sockets.len());
+        fds.push(self.waker.as_fd());
+        fds.extend(self.sockets.values().map(|open| open.socket.as_fd()));
         let due = [self.router.deadline(), self.retry_at]
             .into_iter()
             .flatten()
             .min();
-        let timeout = due.map(|at| at.saturating_since(clock::now()));
-        let mut fds = Vec::with_capacity(1 + self.sockets.len());
-        fds.push(self.waker.as_fd());
-        fds.extend(self.sockets.values().map(|open| open.socket.as_fd()));
-        socket::wait_readable(&fds, timeout, ready)
+        let takeover = self
+            .router
+            .takeover_due()
+            .filter(|at| self.alert && Some(*at) == due);
+        let until = takeover.map(|at| at - HEAD_START).or(due);
+        let timeout = until.map(|at| at.saturating_since(clock::now()));
+        socket::wait_readable(&fds, timeout, ready)?;
+        let Some(at) = takeover else { return Ok(()) };
+        if clock::now() + HEAD_START >= at && !ready.contains(&true) {
+            // An executor that has ended is noticed when there is work for it.
+            let _ = self.jobs.send(Work::Expect {
+                until: at + HEAD_START,
+            });
+            while clock::now() < at && !ready.contains(&true) {
+                socket::wait_readable(&fds, Some(Duration::ZERO), ready)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waiting packets come before expired timers: a host that stalled must not take over from
@@ -433,7 +452,11 @@ impl Driver {
             Effect::InstallAddresses => self.enqueue(id, Action::Install),
             Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
             Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
-            Effect::Notify(transition) => self.tell(id, transition),
+            Effect::Notify(transition) => {
+                // The address does not wait for a line of log.
+                self.flush();
+                self.tell(id, transition);
+            }
         }
     }
 
@@ -452,7 +475,12 @@ impl Driver {
     /// Hands all jobs of one event over at once: one wake-up, and the first announcement follows
     /// its address without waiting for anything else.
     fn flush(&mut self) {
-        if !self.batch.is_empty() && self.jobs.send(std::mem::take(&mut self.batch)).is_err() {
+        if !self.batch.is_empty()
+            && self
+                .jobs
+                .send(Work::Jobs(std::mem::take(&mut self.batch)))
+                .is_err()
+        {
             tracing::error!("the thread that installs addresses has ended");
         }
     }

@@ -67,6 +67,18 @@ pub struct Job {
     pub action: Action,
 }
 
+/// What the engine sends.
+#[derive(Debug)]
+pub enum Work {
+    /// Everything that follows from one event.
+    Jobs(Vec<Job>),
+    /// A takeover is likely before `until`: stay awake.
+    Expect {
+        /// End of the wait.
+        until: Instant,
+    },
+}
+
 #[derive(Debug)]
 struct Progress {
     job: Job,
@@ -84,6 +96,8 @@ pub struct Executor {
     turn: Option<InstanceId>,
     holders: BTreeMap<Place, BTreeSet<InstanceId>>,
     retries: BTreeMap<InstanceId, (Instant, Job)>,
+    /// Awake until then: waking up costs a takeover more than the address does.
+    expecting: Instant,
 }
 
 impl Executor {
@@ -97,14 +111,16 @@ impl Executor {
             turn: None,
             holders: BTreeMap::new(),
             retries: BTreeMap::new(),
+            expecting: Instant::default(),
         }
     }
 
     /// Works until the sender is gone and everything is done.
-    pub fn run(mut self, jobs: &Receiver<Vec<Job>>) {
+    pub fn run(mut self, work: &Receiver<Work>) {
         loop {
-            match self.next_batch(jobs) {
-                Ok(Some(batch)) => batch.into_iter().for_each(|job| self.accept(job)),
+            match self.next(work) {
+                Ok(Some(Work::Jobs(jobs))) => jobs.into_iter().for_each(|job| self.accept(job)),
+                Ok(Some(Work::Expect { until })) => self.expecting = until,
                 Ok(None) => {
                     self.requeue_due();
                     self.work();
@@ -114,19 +130,26 @@ impl Executor {
         }
     }
 
-    /// Jobs if some wait; `None` when there is other work to do.
-    fn next_batch(&self, jobs: &Receiver<Vec<Job>>) -> Result<Option<Vec<Job>>, Finished> {
+    /// What the engine sends next; `None` when there is other work to do first.
+    fn next(&self, work: &Receiver<Work>) -> Result<Option<Work>, Finished> {
         if !self.queues.is_empty() {
-            return match jobs.try_recv() {
-                Ok(job) => Ok(Some(job)),
+            return match work.try_recv() {
+                Ok(found) => Ok(Some(found)),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
             };
         }
+        while clock::now() < self.expecting {
+            match work.try_recv() {
+                Ok(found) => return Ok(Some(found)),
+                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
         let Some(due) = self.retries.values().map(|(at, _)| *at).min() else {
-            return jobs.recv().map(Some).map_err(|_| Finished);
+            return work.recv().map(Some).map_err(|_| Finished);
         };
-        match jobs.recv_timeout(due.saturating_since(clock::now())) {
-            Ok(job) => Ok(Some(job)),
+        match work.recv_timeout(due.saturating_since(clock::now())) {
+            Ok(found) => Ok(Some(found)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Finished),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::election::{Weight, effective_priority};
-use super::instance::{Effect, Fault, Input, Instance, InstanceConfig};
+use super::instance::{Effect, Fault, Input, Instance, InstanceConfig, State};
 use super::track::{RiseFall, TrackerId};
 use crate::types::{InstanceId, Instant, InterfaceName};
 
@@ -162,6 +162,16 @@ impl Router {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The next deadline, if it is the one at which a Backup takes over.
+    #[must_use]
+    pub fn takeover_due(&self) -> Option<Instant> {
+        let (at, id) = self.timers.first()?;
+        match self.instance(*id)?.state() {
+            State::Backup { active_down_at, .. } => (active_down_at == *at).then_some(*at),
+            State::Initialize | State::Active { .. } => None,
+        }
     }
 
     /// The instance `id`, if there is one.

@@ -82,13 +82,34 @@ pub fn keepalived(host: &Host, file: &Path) -> Process {
     let mut command = Command::new("keepalived");
     let beside = |end: &str| file.with_extension(end);
     command.args(["-n", "-l", "-D", "-f"]).arg(file);
-    command
-        .arg("-p")
-        .arg(beside("pid"))
-        .arg("-r")
-        .arg(beside("vrrp"));
-    command.arg("-c").arg(beside("checkers"));
+    for (flag, end) in [("-p", "pid"), ("-r", "vrrp"), ("-c", "checkers")] {
+        end_process_of(&beside(end));
+        command.arg(flag).arg(beside(end));
+    }
     host.spawn(&mut command).unwrap()
+}
+
+/// Kills what an earlier run left: keepalived's child outlives its parent for a second, and no
+/// other keepalived starts until then.
+fn end_process_of(pid_file: &Path) {
+    let Ok(text) = fs::read_to_string(pid_file) else {
+        return;
+    };
+    let pid: i32 = text.trim().parse().unwrap();
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let lives = || {
+        state()
+            .rsplit(") ")
+            .next()
+            .is_some_and(|s| !s.is_empty() && !s.starts_with('Z'))
+    };
+    if lives() {
+        let _ = Command::new("kill")
+            .args(["-KILL", &pid.to_string()])
+            .status();
+        wait_for("keepalived's child ends", SOON, || !lives());
+    }
+    let _ = fs::remove_file(pid_file);
 }
 
 /// A host `name` with `address` on the lab's network.

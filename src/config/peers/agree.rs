@@ -1,10 +1,10 @@
 //! What has to be the same on all nodes of a virtual router, or must not be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::failover::Member;
-use super::{Between, node_name, report};
+use super::{Between, named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::types::{Family, Priority, Version, VirtualAddress};
@@ -278,23 +278,15 @@ impl Between<'_> {
     }
 
     fn priority(self) -> Option<Diagnostic> {
-        let mut sharing: BTreeMap<Priority, Vec<String>> = BTreeMap::new();
-        for member in self.members() {
-            let priority = member.instance.protocol.priority;
-            sharing
-                .entry(priority)
-                .or_default()
-                .push(node_name(member.node));
-        }
-        let (priority, nodes) = sharing
-            .into_iter()
-            .rev()
-            .find(|(_, nodes)| nodes.len() > 1)?;
-        let message = format!(
-            "{}: priority {priority} is on {}",
-            self.name(),
-            nodes.join(" and ")
-        );
+        let priority = |m: &Member<'_>| m.instance.protocol.priority;
+        let sharing = |wanted: Priority| self.members().filter(move |m| priority(m) == wanted);
+        let shared = self
+            .members()
+            .map(priority)
+            .filter(|p| sharing(*p).count() > 1);
+        let priority = shared.max()?;
+        let nodes = named(sharing(priority));
+        let message = format!("{}: priority {priority} is on {nodes}", self.name());
         let diagnostic = if priority == Priority::OWNER {
             report(Severity::Error, OWNERS, message)
                 .help("255 is for the one host that owns the address: give the others less")

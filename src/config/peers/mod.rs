@@ -155,8 +155,17 @@ fn mistyped_vrid(nodes: &[Node<'_>], a: &VirtualRouter<'_>, b: &VirtualRouter<'_
 }
 
 fn nodes_of(router: &VirtualRouter<'_>) -> String {
-    let names: Vec<String> = router.members.iter().map(|m| node_name(m.node)).collect();
-    names.join(" and ")
+    named(router.members.iter())
+}
+
+/// The nodes of `members` in words: `node 1, node 2 and node 3`.
+fn named<'m>(members: impl Iterator<Item = &'m Member<'m>>) -> String {
+    let mut names: Vec<String> = members.map(|m| node_name(m.node)).collect();
+    match (names.pop(), names.is_empty()) {
+        (None, _) => String::new(),
+        (Some(only), true) => only,
+        (Some(last), false) => format!("{} and {last}", names.join(", ")),
+    }
 }
 
 fn lonely(nodes: &[Node<'_>], router: &VirtualRouter<'_>) -> Diagnostic {
@@ -524,6 +533,15 @@ mod tests {
             help(tracking(node(255), -20), node(99)),
             "weight 0 (a fault) would move it"
         );
+    }
+
+    #[test]
+    fn nodes_are_listed_as_people_do() {
+        let nodes = [node(100), node(100), node(100)].map(file);
+        let configs: Vec<&Config> = nodes.iter().collect();
+        let members = &virtual_routers(&configs)[0].members;
+        assert_eq!(named(members.iter()), "node 1, node 2 and node 3");
+        assert_eq!(named(members.iter().take(1)), "node 1");
     }
 
     #[test]

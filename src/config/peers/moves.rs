@@ -1,7 +1,7 @@
 //! Failures that should move an address and do not, and what would make them.
 
 use super::failover::{Cause, Choice, Member, Reason, Row, Stuck, Weights, truth_table};
-use super::{Between, node_name, report};
+use super::{Between, named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::TrackScript;
 use crate::vrrp::election::Weight;
@@ -142,10 +142,10 @@ impl<'a> Between<'a> {
     }
 
     fn blind(self, watcher: &Member<'_>, blind: &[&Member<'_>], name: &str) -> Diagnostic {
-        let nodes: Vec<String> = blind.iter().map(|m| node_name(m.node)).collect();
-        let nodes = nodes.join(" and ");
+        let nodes = named(blind.iter().copied());
+        let does = if blind.len() == 1 { "does" } else { "do" };
         let message = format!(
-            "{}: {} tracks {name}, but {nodes} does not",
+            "{}: {} tracks {name}, but {nodes} {does} not",
             self.name(),
             node_name(watcher.node),
         );
