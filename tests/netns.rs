@@ -2,31 +2,19 @@
 //!
 //! Takes root or `unshare -rn`; without either, every test says that it skips.
 
-use std::io;
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+mod common;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use vipd::lab::{self, Captured, EchoServer, Host, Lab, Prober};
+use common::{SOON, lab};
+use vipd::lab::{self, Captured, EchoServer, Host, Prober};
 use vipd::sys::netlink::{Address, Change, Error, KernelEvent, Monitor, VRRP_PROTOCOL};
 use vipd::types::{Broadcast, InterfaceName, Scope, VirtualAddress};
-
-const SOON: Duration = Duration::from_secs(5);
-
-/// A lab, or `None` with the reason printed where this process may not have one.
-fn lab() -> Option<Lab> {
-    match Lab::new() {
-        Ok(lab) => Some(lab),
-        Err(lab::Error::CreateNamespace(error))
-            if error.kind() == io::ErrorKind::PermissionDenied =>
-        {
-            println!("skipped: making a network namespace takes root or `unshare -rn`");
-            None
-        }
-        Err(error) => panic!("no lab: {error:?}"),
-    }
-}
 
 fn virtual_address(text: &str) -> VirtualAddress {
     let (address, prefix_len) = text.split_once('/').unwrap();
