@@ -1,5 +1,11 @@
 //! The demo, as a new user runs it.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers speak and fail for the test"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -62,9 +68,8 @@ fn the_demo_shows_a_crash_a_return_and_a_drain() {
         crash["probes_lost"].as_u64().unwrap() > 0,
         "a crash is not free: {crash}"
     );
-    // A question that is under way at the very moment of a planned move may get a reset.
     for planned in &moves[1..] {
-        assert!(planned["probes_lost"].as_u64().unwrap() <= 2, "{planned}");
+        assert!(planned["probes_lost"].as_u64().unwrap() <= 1, "{planned}");
     }
 }
 

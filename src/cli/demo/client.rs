@@ -1,5 +1,6 @@
 //! The client: asks the web server behind the virtual address again and again.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -31,6 +32,9 @@ pub(super) struct Probe {
     pub(super) until_nanos: u64,
     /// Name of the node that answered.
     pub(super) answer: Option<String>,
+    /// The first connection was reset: an open one does not survive a move, and the client asks
+    /// again at once, as a browser does (RFC 9110 §9.2.2).
+    pub(super) asked_again: bool,
 }
 
 /// A client that runs until the process ends.
@@ -68,7 +72,7 @@ impl Client {
 }
 
 /// Sockets belong to the namespace of the thread that opens them, so all of it stays on this one.
-fn ask_for_ever(address: Ipv4Addr, probes: &Sender<Probe>) -> std::io::Result<()> {
+fn ask_for_ever(address: Ipv4Addr, probes: &Sender<Probe>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -85,21 +89,32 @@ fn ask_for_ever(address: Ipv4Addr, probes: &Sender<Probe>) -> std::io::Result<()
 
 async fn probe(number: u64, address: Ipv4Addr, probes: Sender<Probe>) {
     let at_nanos = realtime_nanos();
-    let answer = timeout(PATIENCE, ask(address)).await.ok().flatten();
+    let mut asked_again = false;
+    let answer = timeout(PATIENCE, async {
+        match ask(address).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                asked_again = true;
+                ask(address).await
+            }
+            answer => answer,
+        }
+    });
+    let answer = answer.await.ok().and_then(Result::ok).flatten();
     let until_nanos = realtime_nanos();
     let probe = Probe {
         number,
         at_nanos,
         until_nanos,
         answer,
+        asked_again,
     };
     let _ = probes.send(probe); // the demo has ended
 }
 
-async fn ask(address: Ipv4Addr) -> Option<String> {
-    let mut server = TcpStream::connect((address, web::PORT)).await.ok()?;
-    server.write_all(web::REQUEST).await.ok()?;
+async fn ask(address: Ipv4Addr) -> io::Result<Option<String>> {
+    let mut server = TcpStream::connect((address, web::PORT)).await?;
+    server.write_all(web::REQUEST).await?;
     let mut answer = String::new();
-    server.read_to_string(&mut answer).await.ok()?;
-    web::name_in(&answer).map(str::to_owned)
+    server.read_to_string(&mut answer).await?;
+    Ok(web::name_in(&answer).map(str::to_owned))
 }

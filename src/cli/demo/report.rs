@@ -26,6 +26,8 @@ pub(super) struct Move {
     pub(super) probes: usize,
     /// Those that nobody answered.
     pub(super) probes_lost: usize,
+    /// Those that were asked again because the move reset their connection.
+    pub(super) asked_again: usize,
 }
 
 /// The JSON document.
@@ -70,8 +72,8 @@ pub(super) fn print(moves: &[Move], interval: Interval) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "{:<30} {:>12} {:>12} {:>12} {:>14}",
-        "", "standard", "announced", "no answer", "probes lost"
+        "{:<23} {:>11} {:>11} {:>11} {:>13} {:>13}",
+        "", "standard", "announced", "no answer", "probes lost", "asked again"
     )?;
     for one in moves {
         let standard = one.active_down_interval_ms.map_or_else(String::new, ms);
@@ -81,23 +83,28 @@ pub(super) fn print(moves: &[Move], interval: Interval) -> io::Result<()> {
         let lost = format!("{} of {}", one.probes_lost, one.probes);
         writeln!(
             out,
-            "{:<30} {standard:>12} {announced:>12} {:>12} {lost:>14}",
+            "{:<23} {standard:>11} {announced:>11} {:>11} {lost:>13} {:>13}",
             one.cause,
             format!("{:.0} ms", one.outage_ms),
+            one.asked_again,
         )?;
     }
     writeln!(out)?;
     writeln!(
         out,
-        "standard:  Active_Down_Interval (RFC 9568), silence after which a Backup takes over"
+        "standard:    Active_Down_Interval (RFC 9568), silence after which a Backup takes over"
     )?;
     writeln!(
         out,
-        "announced: first gratuitous ARP of the new node, counted after a crash from the"
+        "announced:   first gratuitous ARP of the new node, counted after a crash from the"
     )?;
     writeln!(
         out,
-        "           old node's last advert and otherwise from the cause"
+        "             old node's last advert and otherwise from the cause"
+    )?;
+    writeln!(
+        out,
+        "asked again: connections that were open at the move and reset, as TCP has it"
     )
 }
 
@@ -117,6 +124,7 @@ mod tests {
             at_nanos,
             until_nanos: at_nanos,
             answer,
+            asked_again: false,
         }
     }
 

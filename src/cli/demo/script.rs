@@ -24,7 +24,11 @@ const PAUSE: Duration = Duration::from_millis(800);
 /// Plays the demo to its end.
 pub(super) fn play(demo: &Demo, inside: &Inside) -> Result<(), Error> {
     let mut stage = Stage::set(demo)?;
-    let moves = stage.acts().inspect_err(|_| stage.last_words())?;
+    let acts = stage.acts();
+    if let Err(Error::Overdue { .. }) = acts {
+        stage.last_words();
+    }
+    let moves = acts?;
     stage.observer.timeline.print_all().map_err(Error::Output)?;
     if demo.json {
         stage.print_json(demo, &moves)
@@ -188,6 +192,7 @@ impl Stage {
             outage_ms: outage_ms(&probes),
             probes: probes.len(),
             probes_lost: probes.iter().filter(|probe| probe.answer.is_none()).count(),
+            asked_again: probes.iter().filter(|probe| probe.asked_again).count(),
         }
     }
 
