@@ -4,6 +4,8 @@
 //! `cargo bench --bench failover`, as root. `VIPD_BENCH_RUNS` sets the number of power losses.
 #![allow(
     clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench"

@@ -1,4 +1,12 @@
 //! Pairs of nodes with real packets: takeover, handover, reload, crash and abuse.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and says why"
+)]
 
 mod common;
 

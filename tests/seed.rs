@@ -1,4 +1,12 @@
 //! The configurations that the project was founded on, with real nginx.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and says why"
+)]
 
 mod common;
 

@@ -2,6 +2,14 @@
 //!
 //! `VIPD_SIM_SEEDS=1000000 cargo test --release --test sim` runs more of them, and
 //! `VIPD_SIM_SEED=42` one alone, with its story.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and says why"
+)]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

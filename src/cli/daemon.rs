@@ -128,6 +128,9 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
     let mut loaded = load(&file, &load_options(flags.config_id.clone()));
     report_missing_interfaces(&mut loaded);
+    let globals = loaded.config.globals.clone();
+    loaded.look_for_programs(|used| daemon::examine(&used.command, &globals));
+    loaded.sort_diagnostics();
     match log {
         None => {
             let colours = colours(&io::stderr());
@@ -274,15 +277,16 @@ impl Settings {
             log(&loaded);
             refusal(&loaded).is_none().then_some(loaded.config)
         };
-        Ok(self.serve(loaded.config, Box::new(reload)))
+        let reload: daemon::Load = Box::new(reload);
+        Ok(self.serve(loaded.config, &reload))
     }
 
-    fn serve(&self, config: Config, reload: daemon::Load) -> ExitCode {
+    fn serve(&self, config: Config, reload: &daemon::Load) -> ExitCode {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
             statistics_file: temporary_folder().join("keepalived.stats"),
         };
-        let result = daemon::run(config, &reload, &options);
+        let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
             return ExitCode::SUCCESS;
         };

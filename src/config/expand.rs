@@ -95,7 +95,7 @@ impl<'a> Expander<'a> {
 
     /// The next line that is not empty, or nothing at the end.
     pub(super) fn next_line(&mut self) -> Option<Line> {
-        while let Some(line) = self.next_raw() {
+        while let Some(line) = self.next_raw(false) {
             if let Some(line) = self.expand(line) {
                 return Some(line);
             }
@@ -104,7 +104,8 @@ impl<'a> Expander<'a> {
     }
 
     /// The next line as it stands in its file or definition, without its comment.
-    fn next_raw(&mut self) -> Option<Line> {
+    /// An empty one only counts where a definition may end at it.
+    fn next_raw(&mut self, empty_counts: bool) -> Option<Line> {
         loop {
             if self.lines >= MOST_LINES || self.bytes >= MOST_BYTES {
                 self.give_up();
@@ -113,14 +114,14 @@ impl<'a> Expander<'a> {
             match self.frames.last_mut()? {
                 Frame::File { id, offset, .. } => {
                     let (id, from) = (*id, *offset);
-                    let Some((next, line)) = self.read_line(id, from) else {
+                    let Some((next, line)) = self.read_line(id, from, empty_counts) else {
                         self.leave_file();
                         continue;
                     };
                     if let Some(Frame::File { offset, .. }) = self.frames.last_mut() {
                         *offset = next;
                     }
-                    if line.text.is_empty() {
+                    if line.text.is_empty() && !empty_counts {
                         continue;
                     }
                     self.count(&line);
@@ -174,7 +175,7 @@ impl<'a> Expander<'a> {
     }
 
     /// The line of a file that begins at `from`, and where the next one does.
-    fn read_line(&mut self, id: FileId, from: usize) -> Option<(usize, Line)> {
+    fn read_line(&mut self, id: FileId, from: usize, in_definition: bool) -> Option<(usize, Line)> {
         let text = &self.sources.file(id)?.text;
         let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
         let length = rest.find('\n').unwrap_or(rest.len());
@@ -197,8 +198,14 @@ impl<'a> Expander<'a> {
         if raw.len() > LONGEST_LINE {
             return Some((self.too_long(id, from, length, next), Line::empty()));
         }
-        let raw = raw.to_owned();
-        Some((next, lex::strip(&raw, id, from, &mut self.diagnostics)))
+        let mut line = lex::strip(raw, id, from, &mut self.diagnostics);
+        // A definition goes on behind a comment that ends in `\\`.
+        let definition = in_definition || line.text.starts_with('$');
+        let end = raw.trim_end_matches(is_blank);
+        if definition && end.ends_with('\\') && !line.text.ends_with('\\') {
+            line.push_verbatim("\\", id, from + end.len() - 1);
+        }
+        Some((next, line))
     }
 
     /// keepalived drops the first buffer of a long line and reads the rest as a line of its own.
@@ -252,6 +259,9 @@ impl<'a> Expander<'a> {
             }
             break;
         }
+        if line.text.starts_with(['#', '!']) {
+            return None; // a comment that a parameter began
+        }
         if line.text.starts_with("include") && self.include(&line) {
             return None;
         }
@@ -284,7 +294,7 @@ impl<'a> Expander<'a> {
         let mut lines = Vec::new();
         while value.text.ends_with('\\') {
             lines.push(value.part(0, value.text.len() - 1));
-            value = match self.next_raw() {
+            value = match self.next_raw(true) {
                 Some(next) => next,
                 None => break,
             };

@@ -7,18 +7,21 @@ mod address;
 mod complete;
 mod globals;
 mod instance;
+mod later;
 mod script;
 mod track;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
-use super::keyword::{Block, Support};
+use super::keyword::Support;
 use super::model::{Command, Config};
 use super::parse::{Body, Statement};
 use super::source::Span;
 use crate::types::InterfaceName;
+use crate::vrrp::election::Weight;
 use globals::Defaults;
 use instance::Draft;
 
@@ -29,7 +32,7 @@ use instance::Draft;
 /// key, without options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    spans: BTreeMap<String, BTreeMap<String, Span>>,
+    spans: BTreeMap<String, BTreeMap<Cow<'static, str>, Span>>,
 }
 
 impl Provenance {
@@ -39,13 +42,13 @@ impl Provenance {
         self.spans.get(block)?.get(keyword).copied()
     }
 
-    fn insert(&mut self, block: &str, keyword: &str, span: Span) {
+    fn insert(&mut self, block: &str, keyword: impl Into<Cow<'static, str>>, span: Span) {
         match self.spans.get_mut(block) {
             Some(spans) => {
-                spans.insert(keyword.to_owned(), span);
+                spans.insert(keyword.into(), span);
             }
             None => {
-                let spans = BTreeMap::from([(keyword.to_owned(), span)]);
+                let spans = BTreeMap::from([(keyword.into(), span)]);
                 self.spans.insert(block.to_owned(), spans);
             }
         }
@@ -106,6 +109,10 @@ struct Lowering {
     out: Lowered,
     defaults: Defaults,
     drafts: Vec<Draft>,
+    /// Index of each draft by its name.
+    draft_names: BTreeMap<String, usize>,
+    /// Weight of each script by its name.
+    script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
     declared: BTreeSet<(&'static str, String)>,
 }
@@ -135,6 +142,8 @@ impl Lowering {
         self.support(statement);
         self.validate(statement);
         self.group(statement);
+        self.incomplete(statement);
+        self.routes_and_rules(statement);
         self.validate_inside(statement);
     }
 
@@ -143,37 +152,8 @@ impl Lowering {
         if let Body::Block(inner) = &statement.body {
             for statement in inner {
                 self.validate(statement);
+                self.deprecated(statement);
                 self.validate_inside(statement);
-            }
-        }
-    }
-
-    /// What keepalived says of a sync group.
-    fn group(&mut self, statement: &Statement) {
-        if statement.keyword.arguments.block() != Some(Block::SyncGroup) {
-            return;
-        }
-        let Body::Block(inner) = &statement.body else {
-            return;
-        };
-        let members: usize = inner
-            .iter()
-            .filter(|s| s.keyword.name == "group")
-            .map(|s| match &s.body {
-                Body::Entries(entries) => entries.iter().map(|e| e.words.len()).sum(),
-                Body::None | Body::Block(_) => 0,
-            })
-            .sum();
-        let name = statement.argument(0).unwrap_or_default();
-        let message = match members {
-            0 => format!("the sync group `{name}` has no members and is dropped"),
-            1 => format!("the sync group `{name}` has one member, which serves no purpose"),
-            _ => return,
-        };
-        self.warn(405, Class::General, message, statement.whole());
-        for tracked in inner {
-            if tracked.keyword.name == "track_script" {
-                self.tracked_by_group(tracked, name);
             }
         }
     }
@@ -191,7 +171,7 @@ impl Lowering {
         )
         .label(statement.whole(), "accepted without effect");
         if needs != "this option" {
-            diagnostic = diagnostic.help(format!("it will work when {needs} do"));
+            diagnostic = diagnostic.help(format!("it needs {needs}, still to come"));
         }
         self.out.diagnostics.push(diagnostic);
     }

@@ -9,11 +9,12 @@ pub mod lower;
 pub mod model;
 pub mod parse;
 pub mod peers;
+pub mod programs;
 pub mod source;
 
 use std::collections::BTreeMap;
 
-use diagnostic::{Diagnostic, Severity};
+use diagnostic::{Code, Diagnostic, Severity};
 use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
 use model::Config;
 use source::{Reader, SourceMap};
@@ -49,12 +50,22 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether the configuration may not run at all.
+    /// Whether keepalived would not run with it: no main file, a file that an include insists on
+    /// is missing, a value is missing, or an instance cannot be what it says.
+    ///
+    /// An instance that only vipd cannot run yet is left out, with an error; the others run.
     #[must_use]
     pub fn is_refused(&self) -> bool {
+        let left_out = |d: &Diagnostic| d.code == Code(413);
         self.diagnostics
             .iter()
-            .any(|d| d.severity == Severity::Error)
+            .any(|d| d.severity == Severity::Error && !left_out(d))
+    }
+
+    /// Brings the diagnostics into the order of the places they are about.
+    pub fn sort_diagnostics(&mut self) {
+        self.diagnostics
+            .sort_by_key(|d| d.labels.first().map(|label| label.span));
     }
 
     /// Exit status of `-t`.

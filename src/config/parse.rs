@@ -359,9 +359,10 @@ fn hint(block: Block, word: &str) -> Option<String> {
     let other = others
         .into_iter()
         .find(|b| *b != block && b.keyword(word).is_some())?;
-    Some(match other {
-        Block::Root => format!("`{word}` stands outside of all blocks: is a `}}` missing?"),
-        _ => format!("`{word}` belongs in `{}`", other.path()),
+    Some(if other == Block::Root {
+        format!("`{word}` stands outside of all blocks: is a `}}` missing?")
+    } else {
+        format!("`{word}` belongs in `{}`", other.path())
     })
 }
 

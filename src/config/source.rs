@@ -135,9 +135,12 @@ pub struct Disk;
 
 impl Reader for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let denied = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => ReadError::NotFound,
-            _ => ReadError::Denied(e.to_string()),
+        let denied = |e: std::io::Error| {
+            if e.kind() == std::io::ErrorKind::NotFound {
+                ReadError::NotFound
+            } else {
+                ReadError::Denied(e.to_string())
+            }
         };
         let metadata = std::fs::metadata(path).map_err(denied)?;
         if !metadata.is_file() {

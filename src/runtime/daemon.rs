@@ -10,13 +10,16 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot};
 
-use super::driver::{Command, Driver, Handle};
+use super::command::{Command, Handle, Report};
+use super::driver::Driver;
 use super::executor::{Chain, Executor, Work};
+use super::launch;
 use super::links::{VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
 use super::reload::Registry;
 use super::scripts::Scripts;
-use crate::config::model::Config;
+use crate::config::model::{self, Config};
+use crate::config::programs::Program;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
@@ -64,6 +67,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     Chain(error).to_string()
 }
 
+/// What becomes of a program that a configuration names, as this host has it.
+#[must_use]
+pub fn examine(command: &model::Command, globals: &model::Globals) -> Program {
+    launch::examine(command, globals)
+}
+
 /// Reads the configuration anew. `None` means that it was refused, and why has been logged.
 pub type Load = Box<dyn Fn() -> Option<Config>>;
 
@@ -96,7 +105,7 @@ struct Daemon {
     scripts: Scripts,
     notifies: Notifies,
     virtual_addresses: VirtualAddresses,
-    reports: Option<tokio::sync::mpsc::UnboundedReceiver<super::driver::Report>>,
+    reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
 

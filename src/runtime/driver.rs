@@ -5,24 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::clock;
+use super::command::{Assignment, Changes, Command, Handle, Report, Reporter};
 use super::executor::{Action, Chain, Job, Placement, Placements, Work};
 use super::links::Links;
 use super::member::{Complaint, Footing, Member};
-use crate::config::model;
+use super::pool::{Key, Members, Pool};
 use crate::control::statistics;
 use crate::control::vocabulary;
-use crate::sys::socket::{self, AdvertSocket, Listen, Waker};
-use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
+use crate::sys::socket::{self, Waker};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
-use crate::vrrp::router::{Event, InstanceEffect, Router, Tracking};
-use crate::vrrp::track::{RiseFall, TrackerId};
+use crate::vrrp::router::{Event, InstanceEffect, Router};
 use crate::wire::ip::{self, Packet};
 use crate::wire::vrrp::{self, Received, Rejected};
 
@@ -36,105 +35,11 @@ const HEAD_START: Duration = Duration::from_micros(200);
 /// Time until a socket that could not be opened is tried again.
 const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
-/// What others ask of the engine.
-#[derive(Debug)]
-pub enum Command {
-    /// The host's interfaces have changed.
-    Links(Links),
-    /// A tracker has a result.
-    TrackResult {
-        /// Which one.
-        tracker: TrackerId,
-        /// Whether it succeeded.
-        success: bool,
-    },
-    /// A new configuration.
-    Reload(Box<Changes>),
-    /// Hand over and end.
-    Shutdown,
-    /// Give up everything and end at once.
-    Abort,
-    /// The statistics of all instances as text.
-    Statistics(Sender<String>),
-}
-
-/// An instance that a reload adds or changes.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    /// Who it is.
-    pub id: InstanceId,
-    /// What it is.
-    pub config: model::Instance,
-    /// What it tracks.
-    pub tracking: Tracking,
-}
-
-/// What a reload does.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// Trackers that are new, or begin anew.
-    pub trackers: Vec<(TrackerId, RiseFall)>,
-    /// Trackers that keep their results with other counts: rise and fall.
-    pub counts: Vec<(TrackerId, u32, u32)>,
-    /// Instances that go.
-    pub removed: Vec<InstanceId>,
-    /// Instances that come.
-    pub added: Vec<Assignment>,
-    /// Instances that stay, changed in place.
-    pub updated: Vec<Assignment>,
-    /// Trackers that nobody tracks any more.
-    pub forgotten: Vec<TrackerId>,
-}
-
-/// What the engine tells others.
-#[derive(Debug, Clone)]
-pub enum Report {
-    /// An instance has changed its state.
-    Transition {
-        /// Which one.
-        id: InstanceId,
-        /// Its name.
-        name: Arc<str>,
-        /// What it is now.
-        transition: Transition,
-        /// Its effective priority.
-        priority: Priority,
-    },
-}
-
-/// Hands commands to the engine and wakes it.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    commands: Sender<Command>,
-    waker: Arc<Waker>,
-}
-
-impl Handle {
-    /// Passes `command` on. An engine that has ended ignores it.
-    pub fn send(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
-            self.waker.wake();
-        }
-    }
-}
-
-/// Called with every report; must not block.
-pub type Reporter = Box<dyn Fn(Report) + Send>;
-
-type SocketKey = (InterfaceName, Listen);
-
-struct OpenSocket {
-    socket: AdvertSocket,
-    ifindex: u32,
-    /// By VRID; several where unicast instances differ in their peers.
-    members: BTreeMap<Vrid, Vec<InstanceId>>,
-}
-
 /// The engine. See the module.
 pub struct Driver {
     router: Router,
-    members: BTreeMap<InstanceId, Member>,
-    sockets: BTreeMap<SocketKey, OpenSocket>,
+    members: Members,
+    pool: Pool,
     links: Links,
     commands: Receiver<Command>,
     waker: Arc<Waker>,
@@ -159,15 +64,14 @@ impl Driver {
     /// # Errors
     /// When descriptors have run out.
     pub fn new(links: Links, jobs: Sender<Work>, reporter: Reporter) -> io::Result<(Self, Handle)> {
-        let (sender, commands) = mpsc::channel();
-        let waker = Arc::new(Waker::new()?);
+        let (handle, commands, waker) = Handle::new()?;
         let driver = Self {
             router: Router::new(),
             members: BTreeMap::new(),
-            sockets: BTreeMap::new(),
+            pool: Pool::default(),
             links: Links::new(),
             commands,
-            waker: Arc::clone(&waker),
+            waker,
             jobs,
             batch: Vec::new(),
             reporter,
@@ -179,10 +83,6 @@ impl Driver {
             stopping: false,
             aborted: false,
             alert: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
-        };
-        let handle = Handle {
-            commands: sender,
-            waker,
         };
         handle.send(Command::Links(links));
         Ok((driver, handle))
@@ -237,9 +137,8 @@ impl Driver {
     /// Waits for packets, commands or time. Shortly before a takeover it stays awake, and so does
     /// the executor: waking up costs more than everything else that a takeover takes.
     fn wait(&self, ready: &mut Vec<bool>) -> io::Result<()> {
-        let mut fds = Vec::with_capacity(1 + self.sockets.len());
-        fds.push(self.waker.as_fd());
-        fds.extend(self.sockets.values().map(|open| open.socket.as_fd()));
+        let mut fds = vec![self.waker.as_fd()];
+        fds.extend(self.pool.descriptors());
         let due = [self.router.deadline(), self.retry_at]
             .into_iter()
             .flatten()
@@ -267,24 +166,20 @@ impl Driver {
     /// Waiting packets come before expired timers: a host that stalled must not take over from
     /// a live peer.
     fn read_packets(&mut self, ready: &[bool], buffer: &mut [u8]) {
-        let keys: Vec<SocketKey> = self
-            .sockets
+        let readable = self
+            .pool
             .keys()
             .zip(ready.iter().skip(1))
-            .filter(|(_, readable)| **readable)
-            .map(|(key, _)| key.clone())
-            .collect();
+            .filter(|(_, ready)| **ready);
+        let keys: Vec<Key> = readable.map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.read_socket(&key, buffer);
         }
     }
 
-    fn read_socket(&mut self, key: &SocketKey, buffer: &mut [u8]) {
+    fn read_socket(&mut self, key: &Key, buffer: &mut [u8]) {
         for _ in 0..BATCH {
-            let Some(open) = self.sockets.get(key) else {
-                return;
-            };
-            match open.socket.receive(buffer) {
+            match self.pool.receive(key, buffer) {
                 Ok(Some(datagram)) => {
                     let at = clock::received_at(datagram.received);
                     self.take_packet(key, at, datagram.bytes);
@@ -292,7 +187,7 @@ impl Driver {
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(interface = %key.0, "{}, reopening", Chain(&error));
-                    self.sockets.remove(key);
+                    self.pool.close(key);
                     self.settle_all();
                     return;
                 }
@@ -300,26 +195,17 @@ impl Driver {
         }
     }
 
-    fn take_packet(&mut self, key: &SocketKey, at: Instant, bytes: &[u8]) {
+    fn take_packet(&mut self, key: &Key, at: Instant, bytes: &[u8]) {
         tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
         let found = ip::parse_v4(bytes).and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
         let (packet, vrid) = match found {
             Ok(found) => found,
             Err(reason) => return self.count_stranger(reason),
         };
-        let candidates = self
-            .sockets
-            .get(key)
-            .and_then(|open| open.members.get(&vrid));
-        let Some(id) = candidates.and_then(|ids| self.addressee(ids, packet.source)) else {
+        let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
             return self.count_stranger(Rejected::UnknownVrid);
         };
         self.take_advert(id, at, &packet);
-    }
-
-    fn addressee(&self, ids: &[InstanceId], source: IpAddr) -> Option<InstanceId> {
-        let hears = |id: &&InstanceId| self.members.get(id).is_some_and(|m| m.hears(source));
-        ids.iter().find(hears).or_else(|| ids.first()).copied()
     }
 
     fn count_stranger(&mut self, reason: Rejected) {
@@ -336,10 +222,7 @@ impl Driver {
                 self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
             }
             Err(reason) => {
-                if member
-                    .complaints
-                    .insert(Complaint::Rejected(packet.source, reason))
-                {
+                if member.complain(Complaint::Rejected(packet.source, reason)) {
                     tracing::warn!(
                         instance = &*member.name,
                         source = %packet.source,
@@ -361,7 +244,7 @@ impl Driver {
         let source = received.advert.source;
         if !member.lists_same_addresses(received) {
             member.statistics.address_list_differs += 1;
-            if member.complaints.insert(Complaint::AddressList(source)) {
+            if member.complain(Complaint::AddressList(source)) {
                 tracing::warn!(
                     instance = &*member.name,
                     %source,
@@ -373,7 +256,7 @@ impl Driver {
         }
         let interval = member.config.protocol.advertisement_interval;
         let differs = received.advert.interval != interval;
-        if differs && member.complaints.insert(Complaint::Interval(source)) {
+        if differs && member.complain(Complaint::Interval(source)) {
             tracing::warn!(
                 instance = &*member.name,
                 %source,
@@ -489,24 +372,15 @@ impl Driver {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        let key = member
-            .listen()
-            .map(|listen| (member.config.interface.clone(), listen));
-        let Some(open) = key.and_then(|key| self.sockets.get(&key)) else {
-            return;
-        };
         member.statistics.adverts_sent += 1;
         if priority == Priority::RELEASE {
             member.statistics.releases_sent += 1;
         }
         for (destination, packet) in member.adverts(priority) {
-            let Err(error) = open.socket.send(destination, &packet) else {
+            let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
-            if member
-                .complaints
-                .insert(Complaint::SendFailed(destination.into()))
-            {
+            if member.complain(Complaint::SendFailed(destination.into())) {
                 tracing::warn!(
                     instance = &*member.name,
                     "({}) {}",
@@ -521,7 +395,7 @@ impl Driver {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        member.complaints.clear();
+        member.forget_complaints();
         match transition {
             Transition::Active => {
                 member.statistics.became_active += 1;
@@ -580,7 +454,7 @@ impl Driver {
         for id in ids {
             self.settle(id);
         }
-        self.close_unused_sockets();
+        self.pool.tidy(&self.members);
     }
 
     /// Interfaces seen so far or now: one that is gone is down.
@@ -600,7 +474,7 @@ impl Driver {
         member.settle(&self.links);
         let mut now = member.footing.clone();
         if !now.faults.contains(&Fault::Interface)
-            && let Err(error) = self.open_socket(id)
+            && let Err(error) = self.join_pool(id)
         {
             if !before.faults.contains(&Fault::Socket) {
                 tracing::warn!("{}", Chain(&error));
@@ -638,53 +512,11 @@ impl Driver {
         }
     }
 
-    /// Makes sure that the instance has a socket on its interface as it is now.
-    fn open_socket(&mut self, id: InstanceId) -> Result<(), socket::Error> {
-        let Some(member) = self.members.get(&id) else {
-            return Ok(());
-        };
-        let vrid = member.config.protocol.vrid;
-        let interface = member.config.interface.clone();
-        // Without a source address there is another fault already.
-        let (Some(ifindex), Some(listen)) = (member.footing.ifindex, member.listen()) else {
-            return Ok(());
-        };
-        let key = (interface.clone(), listen);
-        let stale = self
-            .sockets
-            .get(&key)
-            .is_some_and(|open| open.ifindex != ifindex);
-        if stale {
-            self.sockets.remove(&key);
+    fn join_pool(&mut self, id: InstanceId) -> Result<(), socket::Error> {
+        match self.members.get(&id) {
+            Some(member) => self.pool.join(id, member),
+            None => Ok(()),
         }
-        if !self.sockets.contains_key(&key) {
-            let socket = AdvertSocket::open(&interface, ifindex, listen)?;
-            let open = OpenSocket {
-                socket,
-                ifindex,
-                members: BTreeMap::new(),
-            };
-            self.sockets.insert(key.clone(), open);
-        }
-        if let Some(open) = self.sockets.get_mut(&key) {
-            let ids = open.members.entry(vrid).or_default();
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Closes sockets that no instance listens to any more, and forgets instances that moved.
-    fn close_unused_sockets(&mut self) {
-        let members = &self.members;
-        self.sockets.retain(|key, open| {
-            open.members.retain(|vrid, ids| {
-                ids.retain(|id| members.get(id).is_some_and(|m| uses(m, key, *vrid)));
-                !ids.is_empty()
-            });
-            !open.members.is_empty()
-        });
     }
 
     fn reload(&mut self, changes: Changes) {
@@ -787,7 +619,7 @@ impl Driver {
             self.leaving.remove(&id);
             self.router.remove(id);
             self.members.remove(&id);
-            self.close_unused_sockets();
+            self.pool.tidy(&self.members);
         }
     }
 
@@ -797,10 +629,4 @@ impl Driver {
             .map(|m| statistics::text(&m.name, &m.statistics))
             .collect()
     }
-}
-
-fn uses(member: &Member, key: &SocketKey, vrid: Vrid) -> bool {
-    member.config.interface == key.0
-        && member.listen() == Some(key.1)
-        && member.config.protocol.vrid == vrid
 }

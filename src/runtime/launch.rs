@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::config::model::{Command, Globals, ScriptUser};
+use crate::config::programs::Program;
 use crate::sys::process::{self, Identity};
 
 /// keepalived's default user of scripts, where it exists.
@@ -87,6 +88,23 @@ pub(super) fn resolve(command: &Command, globals: &Globals, what: &str) -> Resul
         argv: command.argv.clone(),
         identity,
     })
+}
+
+/// What the rules for scripts say of a command, without a word to the log. For `-t`.
+pub(super) fn examine(command: &Command, globals: &Globals) -> Program {
+    let user = command.user.as_ref().or(globals.script_user.as_ref());
+    let Ok(identity) = identity(user, globals) else {
+        return Program::Missing;
+    };
+    let name = command.argv.first().map(String::as_str).unwrap_or_default();
+    match process::locate(name, identity) {
+        Err(_) => Program::Missing,
+        Ok(program) if identity.uid == 0 => match process::check_only_root_can_change(&program) {
+            Ok(()) => Program::Usable,
+            Err(_) => Program::Insecure,
+        },
+        Ok(_) => Program::Usable,
+    }
 }
 
 fn identity(user: Option<&ScriptUser>, globals: &Globals) -> Result<Identity, Refused> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::executor::{Placement, Placements};
 use super::links::Links;
+use super::pool;
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
@@ -14,6 +15,9 @@ use crate::types::{InterfaceName, Priority, VirtualAddress};
 use crate::vrrp::instance::Fault;
 use crate::wire::ip::{self, Packet};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
+
+/// Complaints until the next change of state: forged senders must fill neither memory nor log.
+const COMPLAINTS: usize = 64;
 
 /// What the host offers an instance at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub(super) struct Member {
     pub placements: Placements,
     pub statistics: Statistics,
     /// Complaints already made since the last change of state, so that each is made once.
-    pub complaints: BTreeSet<Complaint>,
+    complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     advertised: Vec<Ipv4Addr>,
     packet_id: u16,
@@ -72,6 +76,10 @@ impl Member {
         self.config = config;
         self.complaints.clear();
         self.derive();
+    }
+
+    pub(super) fn forget_complaints(&mut self) {
+        self.complaints.clear();
     }
 
     fn derive(&mut self) {
@@ -153,12 +161,22 @@ impl Member {
         }
     }
 
+    /// The key of that socket.
+    pub(super) fn socket_key(&self) -> Option<pool::Key> {
+        Some((self.config.interface.clone(), self.listen()?))
+    }
+
     /// Whether a packet from `source` to a shared unicast socket is for this instance.
     pub(super) fn hears(&self, source: IpAddr) -> bool {
         match &self.config.transport {
             Transport::Multicast { .. } => true,
             Transport::Unicast { peers, .. } => peers.contains(&source),
         }
+    }
+
+    /// Whether a complaint is to be made now: each once, and no more than a flood deserves.
+    pub(super) fn complain(&mut self, complaint: Complaint) -> bool {
+        self.complaints.len() < COMPLAINTS && self.complaints.insert(complaint)
     }
 
     pub(super) fn receive(&mut self, packet: &Packet<'_>) -> Result<Received, Rejected> {

@@ -1,6 +1,7 @@
 //! The running daemon: the only place that knows everyone.
 
 pub mod clock;
+pub mod command;
 pub mod daemon;
 pub mod driver;
 pub mod executor;
@@ -8,5 +9,6 @@ mod launch;
 pub mod links;
 mod member;
 mod notifier;
+mod pool;
 mod reload;
 mod scripts;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::driver::Report;
+use super::command::Report;
 use super::launch;
 use crate::config::model::{Command, Globals, Notify};
 use crate::control::notify;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::driver::{Assignment, Changes};
+use super::command::{Assignment, Changes};
 use super::launch::Launch;
 use super::scripts::Scripts;
 use crate::config::diff::{self, Update};

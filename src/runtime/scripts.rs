@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinHandle;
 
-use super::driver::{Command, Handle};
+use super::command::{Command, Handle};
 use super::launch::{self, Launch};
 use crate::config::model::{Globals, TrackScript};
 use crate::vrrp::track::TrackerId;

@@ -1,6 +1,8 @@
 //! Nodes, daemons and questions that several tests share.
 #![allow(
     dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
     unreachable_pub,
     missing_docs,
     reason = "every test uses a part of it"

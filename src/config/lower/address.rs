@@ -172,9 +172,9 @@ impl Lowering {
         if next.is_none() {
             self.push(
                 Diagnostic::new(
-                    Severity::Error,
+                    Severity::Warning,
                     Code(201),
-                    Class::MissingParameter,
+                    Class::General,
                     format!("`{}` needs a value", option.text),
                 )
                 .label(option.span, "nothing follows it on this line"),

@@ -141,7 +141,11 @@ impl Lowering {
                 Diagnostic::new(
                     Severity::Error,
                     Code(412),
-                    Class::Fatal,
+                    if draft.peers.is_empty() {
+                        Class::Fatal
+                    } else {
+                        Class::General
+                    },
                     format!("`{}` has no interface", draft.name),
                 )
                 .label(draft.span, "")
@@ -320,6 +324,13 @@ impl Lowering {
 
     /// Nothing if the instance cannot run with what was asked for.
     fn settle_authentication(&mut self, draft: &Draft, version: Version) -> Option<Authentication> {
+        if draft.hmac {
+            self.left_out(
+                draft,
+                "auth_hmac is not active yet, and peers drop what is not signed",
+            );
+            return None;
+        }
         let Some(kind) = draft.auth_type else {
             return Some(Authentication::None);
         };
@@ -339,6 +350,16 @@ impl Lowering {
             );
             return Some(Authentication::None);
         };
+        if kind == AuthType::Ah
+            && draft.master == Some(true)
+            && draft.priority != Some(Priority::OWNER)
+        {
+            self.correct(
+                draft,
+                "state",
+                "state MASTER does not work with AH: it starts as BACKUP",
+            );
+        }
         match kind {
             AuthType::Pass => Some(Authentication::Password(secret)),
             AuthType::Ah if draft.family == Some(Family::V6) => Some(Authentication::None),
@@ -350,6 +371,13 @@ impl Lowering {
     }
 
     fn transport(&mut self, draft: &Draft) -> Transport {
+        if draft.virtual_mac && draft.promote {
+            self.correct(
+                draft,
+                "promote_secondaries",
+                "virtual MACs always promote secondaries",
+            );
+        }
         if !draft.peers.is_empty() {
             if draft.virtual_mac && !draft.xmit_base {
                 self.correct(
@@ -361,7 +389,7 @@ impl Lowering {
             return Transport::Unicast {
                 source: draft.source,
                 peers: draft.peers.clone(),
-                ttl: draft.ttl,
+                ttl: draft.ttl.unwrap_or(255),
             };
         }
         if draft.unicast {
@@ -378,6 +406,13 @@ impl Lowering {
                 )
                 .label(at, "")
                 .help("list the other routers in `unicast_peer`, or remove the unicast keywords"),
+            );
+        }
+        if draft.ttl.is_some() {
+            self.correct(
+                draft,
+                "unicast_ttl",
+                "there are no peers: unicast_ttl is ignored",
             );
         }
         let group = draft.group.unwrap_or(match draft.family {

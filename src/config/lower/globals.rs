@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::Lowering;
 use super::script::user;
 use crate::config::diagnostic::Class;
+use crate::config::keyword::Unit;
 use crate::config::parse::{Body, Statement};
 use crate::types::Version;
 
@@ -111,6 +112,7 @@ impl Lowering {
             | "vrrp_garp_lower_prio_repeat" => {
                 let value = self.integer(statement).and_then(|v| u32::try_from(v).ok());
                 if let Some(value) = value {
+                    self.not_zero(statement, value);
                     let key = name.strip_prefix("vrrp_").unwrap_or(name);
                     self.defaults.garp.set(key, value);
                 }
@@ -142,6 +144,7 @@ impl Lowering {
             }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_mcast_group4" => self.group4(statement),
+            "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
             _ => {
@@ -149,6 +152,15 @@ impl Lowering {
                 self.validate(statement);
                 self.deprecated(statement);
             }
+        }
+    }
+
+    /// The numbers of announcements of a block that cannot be 0.
+    pub(super) fn not_zero(&mut self, statement: &Statement, value: u32) {
+        let name = statement.keyword.name;
+        if value == 0 && (name.ends_with("master_repeat") || name.ends_with("refresh_repeat")) {
+            let message = format!("{name} must not be 0: 1 is used");
+            self.warn(203, Class::General, message, statement.whole());
         }
     }
 
@@ -167,6 +179,13 @@ impl Lowering {
         }
     }
 
+    fn mail_server(&mut self, statement: &Statement) {
+        self.support(statement);
+        if let Some(port) = statement.arguments.get(1) {
+            self.integer_in(port, "the port of smtp_server", Unit::Count, 1, 65_535);
+        }
+    }
+
     fn mail_recipients(&mut self, statement: &Statement) {
         self.support(statement);
         if matches!(&statement.body, Body::Entries(entries) if entries.is_empty()) {
@@ -176,7 +195,7 @@ impl Lowering {
     }
 
     /// keepalived asks for another word.
-    fn deprecated(&mut self, statement: &Statement) {
+    pub(super) fn deprecated(&mut self, statement: &Statement) {
         let better = match statement.keyword.name {
             "vrrp_rlimit_rtime" => "vrrp_rlimit_rttime",
             "checker_rlimit_rtime" => "checker_rlimit_rttime",
@@ -184,6 +203,8 @@ impl Lowering {
             "lvs_process_name" => "checker_process_name",
             "lvs_flush_onstop" => "lvs_flush_on_stop",
             "enable_snmp_keepalived" => "enable_snmp_vrrp",
+            "vmac_garp_intvl" => "garp_extra_if",
+            "nb_get_retry" => "retry",
             "vrrp_vmac_garp_intvl" => "vrrp_garp_extra_if",
             _ => return,
         };

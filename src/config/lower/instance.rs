@@ -46,7 +46,7 @@ pub(super) struct Draft {
     pub(super) peers: Vec<IpAddr>,
     /// A keyword was used that only makes sense with peers.
     pub(super) unicast: bool,
-    pub(super) ttl: u8,
+    pub(super) ttl: Option<u8>,
     pub(super) addresses: Vec<(VirtualAddress, Span)>,
     pub(super) excluded: Vec<(VirtualAddress, Span)>,
     known: BTreeSet<(IpAddr, Option<InterfaceName>)>,
@@ -61,6 +61,8 @@ pub(super) struct Draft {
     pub(super) accept: Option<bool>,
     pub(super) virtual_mac: bool,
     pub(super) xmit_base: bool,
+    pub(super) promote: bool,
+    pub(super) hmac: bool,
 }
 
 impl Draft {
@@ -84,7 +86,7 @@ impl Draft {
             group: None,
             peers: Vec::new(),
             unicast: false,
-            ttl: 255,
+            ttl: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
             known: BTreeSet::new(),
@@ -99,6 +101,8 @@ impl Draft {
             accept: None,
             virtual_mac: false,
             xmit_base: false,
+            promote: false,
+            hmac: false,
         }
     }
 }
@@ -111,7 +115,8 @@ impl Lowering {
         let Body::Block(inner) = &statement.body else {
             return;
         };
-        if let Some(first) = self.drafts.iter().find(|d| d.name == name) {
+        let first = self.draft_names.get(name).and_then(|i| self.drafts.get(*i));
+        if let Some(first) = first {
             let diagnostic = Diagnostic::new(
                 Severity::Warning,
                 Code(404),
@@ -135,6 +140,8 @@ impl Lowering {
                 self.instance_keyword(&mut draft, statement);
             }
         }
+        self.draft_names
+            .insert(draft.name.clone(), self.drafts.len());
         self.drafts.push(draft);
     }
 
@@ -174,7 +181,7 @@ impl Lowering {
                 let ttl = self
                     .integer(statement)
                     .and_then(|ttl| u8::try_from(ttl).ok());
-                draft.ttl = ttl.unwrap_or(draft.ttl);
+                draft.ttl = ttl.or(draft.ttl);
             }
             "track_script" => self.track_scripts(draft, statement),
             "track_interface" => self.track_interfaces(draft, statement),
@@ -199,6 +206,7 @@ impl Lowering {
             | "garp_lower_prio_repeat" => {
                 let value = self.integer(statement).and_then(|v| u32::try_from(v).ok());
                 if let Some(value) = value {
+                    self.not_zero(statement, value);
                     draft.garp.set(name, value);
                 }
             }
@@ -235,6 +243,7 @@ impl Lowering {
     fn inactive_option(&mut self, draft: &mut Draft, statement: &Statement) {
         self.support(statement);
         self.validate(statement);
+        self.deprecated(statement);
         match statement.keyword.name {
             "use_vmac" | "use_ipvlan" => draft.virtual_mac = true,
             "vmac_xmit_base" => draft.xmit_base = true,
@@ -244,16 +253,15 @@ impl Lowering {
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
+            "auth_hmac" => draft.hmac = true,
             "no_accept" => draft.accept = Some(false),
             "lvs_sync_daemon_interface" => {
                 let message = "`lvs_sync_daemon_interface` is deprecated: write `lvs_sync_daemon` \
                                in `global_defs`";
                 self.warn(402, Class::Deprecated, message, statement.span);
             }
-            "vmac_garp_intvl" => {
-                let message = "`vmac_garp_intvl` is deprecated: write `garp_extra_if`";
-                self.warn(402, Class::Deprecated, message, statement.span);
-            }
+            "promote_secondaries" => draft.promote = true,
+            "virtual_routes" | "virtual_rules" => self.routes_and_rules(statement),
             _ => {}
         }
     }
@@ -380,7 +388,9 @@ impl Lowering {
             .first()
             .map(|w| w.text.as_str())
             .unwrap_or_default();
-        self.out.provenance.insert(&draft.name, key, entry.span);
+        self.out
+            .provenance
+            .insert(&draft.name, key.to_owned(), entry.span);
         if let Some(interface) = &address.interface {
             self.out.interfaces.push(InterfaceUse {
                 name: interface.clone(),
@@ -441,7 +451,7 @@ impl Lowering {
             }
             self.out
                 .provenance
-                .insert(&draft.name, &first.text, entry.span);
+                .insert(&draft.name, first.text.clone(), entry.span);
             draft.peers.push(address);
             self.peer_options(entry);
         }

@@ -61,7 +61,7 @@ impl Lowering {
         let Body::Block(inner) = &statement.body else {
             return;
         };
-        if self.out.config.scripts.iter().any(|s| s.name == name) {
+        if self.script_weights.contains_key(&name) {
             let message = format!("the script `{name}` is defined twice: the second is ignored");
             self.warn(404, Class::General, message, statement.whole());
             return;
@@ -104,6 +104,7 @@ impl Lowering {
         if let Some(line) = inner.iter().rev().find(|s| s.keyword.name == "script") {
             self.uses(&command, &name, line);
         }
+        self.script_weights.insert(name.clone(), draft.weight);
         self.out.config.scripts.push(TrackScript {
             name,
             command,
@@ -145,11 +146,12 @@ impl Lowering {
     fn script_time(&mut self, statement: &Statement) -> Option<Duration> {
         let micros = self.micros(statement)?;
         let millis = (micros + 500) / 1000;
-        Some(Duration::from_millis(if millis == 0 {
-            1000
-        } else {
-            millis
-        }))
+        if millis == 0 {
+            let message = format!("{} must not be 0: 1 second is used", statement.keyword.name);
+            self.warn(203, Class::General, message, statement.whole());
+            return Some(Duration::from_secs(1));
+        }
+        Some(Duration::from_millis(millis))
     }
 
     /// The `reverse` after a weight.

@@ -20,7 +20,7 @@ impl Lowering {
             };
             self.out
                 .provenance
-                .insert(&draft.name, &first.text, entry.span);
+                .insert(&draft.name, first.text.clone(), entry.span);
             let Some(default) = self.script_weight(&first.text) else {
                 self.script_not_found(&draft.name, entry);
                 continue;
@@ -56,12 +56,7 @@ impl Lowering {
     }
 
     fn script_weight(&self, name: &str) -> Option<Weight> {
-        self.out
-            .config
-            .scripts
-            .iter()
-            .find(|s| s.name == name)
-            .map(|s| s.weight)
+        self.script_weights.get(name).copied()
     }
 
     fn script_not_found(&mut self, by: &str, entry: &Entry) {
@@ -101,7 +96,7 @@ impl Lowering {
             };
             self.out
                 .provenance
-                .insert(&draft.name, interface.as_str(), entry.span);
+                .insert(&draft.name, interface.as_str().to_owned(), entry.span);
             if draft
                 .track_interfaces
                 .iter()
@@ -180,7 +175,7 @@ impl Lowering {
         let kept = points.clamp(-253, 253);
         if kept != points {
             let message = format!("weight {points} counts as {kept}");
-            self.warn(203, Class::Silent, message, token.span);
+            self.warn(203, Class::General, message, token.span);
         }
         i16::try_from(kept).ok()
     }

@@ -9,6 +9,57 @@ use crate::config::lex::Token;
 use crate::config::parse::Statement;
 use crate::types::InterfaceName;
 
+/// Keywords whose missing value keepalived reports; at that of all others its reading ends.
+const ONLY_REPORTED: [&str; 47] = [
+    "bfd_cpu_affinity",
+    "bfd_priority",
+    "bfd_rt_priority",
+    "checker_cpu_affinity",
+    "checker_priority",
+    "checker_rt_priority",
+    "dbus_no_interface_name",
+    "dbus_service_name",
+    "default_interface",
+    "file",
+    "iproute_etc_dir",
+    "iproute_usr_dir",
+    "json_dump_file",
+    "kernel_rx_buf_size",
+    "lvs_netlink_cmd_rcv_bufs",
+    "lvs_netlink_monitor_rcv_bufs",
+    "lvs_notify_fifo",
+    "lvs_notify_fifo_script",
+    "lvs_sync_daemon",
+    "min_auto_priority_delay",
+    "notification_email_from",
+    "notify_fifo",
+    "notify_fifo_script",
+    "process_monitor_rcv_bufs",
+    "reload_time_file",
+    "router_id",
+    "script",
+    "script_user",
+    "shutdown_script",
+    "shutdown_script_timeout",
+    "smtp_helo_name",
+    "snmp_name",
+    "snmp_socket",
+    "startup_script",
+    "startup_script_timeout",
+    "state_dump_file",
+    "stats_dump_file",
+    "tmp_config_directory",
+    "virtualhost",
+    "vrrp_cpu_affinity",
+    "vrrp_netlink_cmd_rcv_bufs",
+    "vrrp_netlink_monitor_rcv_bufs",
+    "vrrp_notify_fifo",
+    "vrrp_notify_fifo_script",
+    "vrrp_priority",
+    "vrrp_rt_priority",
+    "vrrp_rx_bufs_policy",
+];
+
 impl Lowering {
     /// Whether the words a keyword cannot do without are there.
     pub(super) fn has_argument(&mut self, statement: &Statement) -> bool {
@@ -16,11 +67,16 @@ impl Lowering {
             return true;
         }
         let name = statement.keyword.name;
+        let (severity, class) = if ONLY_REPORTED.contains(&name) {
+            (Severity::Warning, Class::General)
+        } else {
+            (Severity::Error, Class::MissingParameter)
+        };
         self.push(
             Diagnostic::new(
-                Severity::Error,
+                severity,
                 Code(201),
-                Class::MissingParameter,
+                class,
                 format!("`{name}` needs a value"),
             )
             .label(statement.span, "nothing follows it on this line")

@@ -1,0 +1,115 @@
+//! What is said to the engine, and what it says.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use super::links::Links;
+use crate::config::model;
+use crate::sys::socket::Waker;
+use crate::types::{InstanceId, Priority};
+use crate::vrrp::instance::Transition;
+use crate::vrrp::router::Tracking;
+use crate::vrrp::track::{RiseFall, TrackerId};
+
+/// What others ask of the engine.
+#[derive(Debug)]
+pub enum Command {
+    /// The host's interfaces have changed.
+    Links(Links),
+    /// A tracker has a result.
+    TrackResult {
+        /// Which one.
+        tracker: TrackerId,
+        /// Whether it succeeded.
+        success: bool,
+    },
+    /// A new configuration.
+    Reload(Box<Changes>),
+    /// Hand over and end.
+    Shutdown,
+    /// Give up everything and end at once.
+    Abort,
+    /// The statistics of all instances as text.
+    Statistics(Sender<String>),
+}
+
+/// An instance that a reload adds or changes.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Who it is.
+    pub id: InstanceId,
+    /// What it is.
+    pub config: model::Instance,
+    /// What it tracks.
+    pub tracking: Tracking,
+}
+
+/// What a reload does.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Trackers that are new, or begin anew.
+    pub trackers: Vec<(TrackerId, RiseFall)>,
+    /// Trackers that keep their results with other counts: rise and fall.
+    pub counts: Vec<(TrackerId, u32, u32)>,
+    /// Instances that go.
+    pub removed: Vec<InstanceId>,
+    /// Instances that come.
+    pub added: Vec<Assignment>,
+    /// Instances that stay, changed in place.
+    pub updated: Vec<Assignment>,
+    /// Trackers that nobody tracks any more.
+    pub forgotten: Vec<TrackerId>,
+}
+
+/// What the engine tells others.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// An instance has changed its state.
+    Transition {
+        /// Which one.
+        id: InstanceId,
+        /// Its name.
+        name: Arc<str>,
+        /// What it is now.
+        transition: Transition,
+        /// Its effective priority.
+        priority: Priority,
+    },
+}
+
+/// Hands commands to the engine and wakes it.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+}
+
+impl Handle {
+    /// A handle, with the engine's end of it.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn new() -> io::Result<(Self, Receiver<Command>, Arc<Waker>)> {
+        let (commands, receiver) = mpsc::channel();
+        let waker = Arc::new(Waker::new()?);
+        Ok((
+            Self {
+                commands,
+                waker: Arc::clone(&waker),
+            },
+            receiver,
+            waker,
+        ))
+    }
+
+    /// Passes `command` on. An engine that has ended ignores it.
+    pub fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+/// Called with every report; must not block.
+pub type Reporter = Box<dyn Fn(Report) + Send>;

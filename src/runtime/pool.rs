@@ -1,0 +1,133 @@
+//! The sockets of the engine: one for each interface and what it listens to, shared by all
+//! instances there.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::member::Member;
+use crate::sys::socket::{self, AdvertSocket, Datagram, Listen};
+use crate::types::{InstanceId, InterfaceName, Vrid};
+
+/// Which socket.
+pub(super) type Key = (InterfaceName, Listen);
+
+/// All instances with their outside.
+pub(super) type Members = BTreeMap<InstanceId, Member>;
+
+#[derive(Debug)]
+struct Open {
+    socket: AdvertSocket,
+    ifindex: u32,
+    /// By VRID; several where unicast instances differ in their peers.
+    listeners: BTreeMap<Vrid, Vec<InstanceId>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    sockets: BTreeMap<Key, Open>,
+}
+
+impl Pool {
+    /// Descriptors to wait for, in the order of [`Pool::keys`].
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sockets.values().map(|open| open.socket.as_fd())
+    }
+
+    /// The sockets in a fixed order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.sockets.keys()
+    }
+
+    /// The next packet that waits on a socket.
+    pub(super) fn receive<'a>(
+        &self,
+        key: &Key,
+        buffer: &'a mut [u8],
+    ) -> Result<Option<Datagram<'a>>, socket::Error> {
+        self.sockets
+            .get(key)
+            .map_or(Ok(None), |open| open.socket.receive(buffer))
+    }
+
+    /// Closes a socket that no longer works.
+    pub(super) fn close(&mut self, key: &Key) {
+        self.sockets.remove(key);
+    }
+
+    /// Sends a packet on the socket that `member` listens on; nothing if it has none.
+    pub(super) fn send(
+        &self,
+        member: &Member,
+        destination: Ipv4Addr,
+        packet: &[u8],
+    ) -> Result<(), socket::Error> {
+        let open = member.socket_key().and_then(|key| self.sockets.get(&key));
+        open.map_or(Ok(()), |open| open.socket.send(destination, packet))
+    }
+
+    /// The instance that a packet for `vrid` from `source` is for.
+    pub(super) fn addressee(
+        &self,
+        key: &Key,
+        vrid: Vrid,
+        source: IpAddr,
+        members: &Members,
+    ) -> Option<InstanceId> {
+        let ids = self.sockets.get(key)?.listeners.get(&vrid)?;
+        let hears = |id: &&InstanceId| members.get(id).is_some_and(|m| m.hears(source));
+        ids.iter().find(hears).or_else(|| ids.first()).copied()
+    }
+
+    /// Makes sure that an instance has a socket on its interface as that is now.
+    pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
+        // Without an interface or a source address there is another fault already.
+        let (Some(ifindex), Some(key)) = (member.footing.ifindex, member.socket_key()) else {
+            return Ok(());
+        };
+        if self
+            .sockets
+            .get(&key)
+            .is_some_and(|open| open.ifindex != ifindex)
+        {
+            self.sockets.remove(&key);
+        }
+        if !self.sockets.contains_key(&key) {
+            let socket = AdvertSocket::open(&key.0, ifindex, key.1)?;
+            let open = Open {
+                socket,
+                ifindex,
+                listeners: BTreeMap::new(),
+            };
+            self.sockets.insert(key.clone(), open);
+        }
+        if let Some(open) = self.sockets.get_mut(&key) {
+            let ids = open
+                .listeners
+                .entry(member.config.protocol.vrid)
+                .or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes sockets that no instance listens to any more, and forgets instances that moved.
+    pub(super) fn tidy(&mut self, members: &Members) {
+        self.sockets.retain(|key, open| {
+            open.listeners.retain(|vrid, ids| {
+                let listens = |id: &InstanceId| {
+                    members.get(id).is_some_and(|member| {
+                        member.socket_key().as_ref() == Some(key)
+                            && member.config.protocol.vrid == *vrid
+                    })
+                };
+                ids.retain(listens);
+                !ids.is_empty()
+            });
+            !open.listeners.is_empty()
+        });
+    }
+}

@@ -1,0 +1,309 @@
+//! Whole configurations: what they mean, and what is said of them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use vipd::config::diagnostic::Diagnostic;
+use vipd::config::source::{Disk, Memory, SourceMap};
+use vipd::config::{Loaded, Options, load};
+
+fn loaded(name: &str) -> Loaded {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/config")
+        .join(name);
+    let options = Options {
+        config_id: "node1".to_owned(),
+        ..Options::default()
+    };
+    load(path.to_str().expect("the path is UTF-8"), &options, &Disk)
+}
+
+fn of(text: &str) -> Loaded {
+    let reader = Memory::default().with("main", text);
+    load("main", &Options::default(), &reader)
+}
+
+/// Diagnostics as plain text, a line for each place.
+fn text(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
+    let mut out = String::new();
+    for d in diagnostics {
+        writeln!(
+            out,
+            "{:?} {} {:?}: {}",
+            d.severity, d.code, d.class, d.message
+        )
+        .expect("writing to a string works");
+        for label in &d.labels {
+            let (line, column) = sources.position(label.span);
+            let place = sources.text(label.span).replace('\n', "⏎");
+            writeln!(out, "    {line}:{column} `{place}` {}", label.text)
+                .expect("writing to a string works");
+        }
+        if let Some(help) = &d.help {
+            writeln!(out, "    help: {help}").expect("writing to a string works");
+        }
+    }
+    out
+}
+
+fn said(loaded: &Loaded) -> String {
+    text(&loaded.sources, &loaded.diagnostics)
+}
+
+#[test]
+fn everything_that_works_reaches_the_model() {
+    let loaded = loaded("everything.conf");
+    insta::assert_snapshot!("everything-diagnostics", said(&loaded));
+    insta::assert_debug_snapshot!("everything", loaded.config);
+    assert_eq!(loaded.exit_status(), 0);
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_place() {
+    let loaded = loaded("mistakes.conf");
+    insta::assert_snapshot!("mistakes", said(&loaded));
+    let names: Vec<_> = loaded
+        .config
+        .instances
+        .iter()
+        .map(|i| i.name.as_str())
+        .collect();
+    assert_eq!(names, ["B"]);
+    assert!(loaded.is_refused());
+}
+
+#[test]
+fn what_does_not_work_yet_says_so_and_the_rest_runs() {
+    let loaded = loaded("later.conf");
+    insta::assert_snapshot!("later", said(&loaded));
+    let names: Vec<_> = loaded
+        .config
+        .instances
+        .iter()
+        .map(|i| i.name.as_str())
+        .collect();
+    assert_eq!(names, ["ONE"]);
+    assert!(!loaded.is_refused());
+}
+
+#[test]
+fn templates_expand_to_instances() {
+    let loaded = loaded("templates.conf");
+    insta::assert_snapshot!("templates-diagnostics", said(&loaded));
+    let brief: Vec<_> = loaded
+        .config
+        .instances
+        .iter()
+        .map(|i| {
+            let addresses: Vec<_> = i.addresses.iter().map(ToString::to_string).collect();
+            format!(
+                "{} {} {} {}",
+                i.name,
+                i.protocol.vrid,
+                i.protocol.priority,
+                addresses.join(" ")
+            )
+        })
+        .collect();
+    insta::assert_debug_snapshot!(brief, @r#"
+    [
+        "VI_1 1 150 10.20.0.1/24",
+        "VI_2 2 150 10.20.0.2/24",
+        "LIST 9 100 10.20.1.7/32 10.20.1.8/32",
+    ]
+    "#);
+}
+
+#[test]
+fn the_founding_pair_loads() {
+    for (name, priority) in [
+        ("keepalived-master.conf", 100),
+        ("keepalived-backup.conf", 99),
+    ] {
+        let loaded = loaded(name);
+        let [instance] = loaded.config.instances.as_slice() else {
+            panic!("{name}")
+        };
+        assert_eq!(instance.protocol.priority.get(), priority);
+        assert_eq!(instance.addresses[0].to_string(), "192.168.1.100/32");
+        assert!(!loaded.is_refused());
+    }
+}
+
+#[test]
+fn the_origin_of_a_value_is_known() {
+    let loaded = loaded("everything.conf");
+    let origin = |block, keyword| {
+        let span = loaded.provenance.span(block, keyword).unwrap();
+        loaded.sources.text(span)
+    };
+    assert_eq!(origin("OUTSIDE", "priority"), "priority 150");
+    assert_eq!(origin("OUTSIDE", "vrrp_instance"), "vrrp_instance OUTSIDE");
+    assert_eq!(origin("OUTSIDE", "disk"), "disk weight 7 noreverse");
+    assert_eq!(origin("OUTSIDE", "eth1"), "eth1 weight -20");
+    assert_eq!(
+        origin("OUTSIDE", "192.0.2.11/24"),
+        "192.0.2.11/24 no_track noprefixroute"
+    );
+    assert_eq!(origin("proxy", "fall"), "fall 3");
+    assert_eq!(origin("global_defs", "router_id"), "router_id edge-1");
+    let interfaces: Vec<_> = loaded.interfaces.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(interfaces, ["eth0", "eth0", "eth1", "eth2", "eth1"]);
+}
+
+#[test]
+fn globals_count_from_where_they_stand() {
+    let instance = |name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\n\
+             virtual_ipaddress {{\n10.0.0.{vrid}\n}}\n}}\n"
+        )
+    };
+    let text = instance("A", 1) + "global_defs {\nvrrp_version 3\n}\n" + &instance("B", 2);
+    let versions: Vec<_> = of(&text)
+        .config
+        .instances
+        .iter()
+        .map(|i| i.protocol.version.number())
+        .collect();
+    assert_eq!(versions, [2, 3]);
+}
+
+#[test]
+fn strict_mode_turns_off_what_the_standard_has_not() {
+    let loaded = of(
+        "global_defs {\nvrrp_strict\n}\nvrrp_instance V {\nstate MASTER\ninterface eth0\n\
+        virtual_router_id 1\npriority 100\npreempt_delay 3\nauthentication {\nauth_type PASS\n\
+        auth_pass x\n}\nvirtual_ipaddress {\n10.0.0.1\n}\n}\n",
+    );
+    insta::assert_snapshot!(said(&loaded));
+    let instance = &loaded.config.instances[0];
+    assert_eq!(instance.protocol.preempt_delay, Duration::ZERO);
+    assert_eq!(instance.protocol.announcement.lower_priority_repeat, 0);
+    assert!(!instance.protocol.answer_lower_priority);
+}
+
+#[test]
+fn no_priority_with_state_master_means_the_owner() {
+    let text = "vrrp_instance V {\nstate MASTER\ninterface eth0\nvirtual_router_id 1\n\
+        virtual_ipaddress {\n10.0.0.1\n}\n}\n";
+    let protocol = of(text).config.instances[0].protocol.clone();
+    assert_eq!(
+        (protocol.priority.get(), protocol.start_active),
+        (255, true)
+    );
+}
+
+#[test]
+fn two_virtual_routers_may_share_a_number_on_different_interfaces() {
+    let text = |second: &str| {
+        format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n\
+             vrrp_instance B {{\ninterface {second}\nvirtual_router_id 1\nvirtual_ipaddress {{\n10.0.0.2\n}}\n}}\n"
+        )
+    };
+    assert_eq!(of(&text("eth1")).exit_status(), 0);
+    assert_eq!(of(&text("eth0")).exit_status(), 4);
+}
+
+#[test]
+fn ten_thousand_lines_load_at_once() {
+    let mut text = String::new();
+    for i in 0..1000 {
+        let (high, low, vrid) = (i / 250, i % 250 + 1, i % 255 + 1);
+        write!(
+            text,
+            "vrrp_instance VI_{i} {{\n    interface eth{}\n    virtual_router_id {vrid}\n    \
+             priority 100\n    advert_int 1\n    virtual_ipaddress {{\n        10.0.{high}.{low}/24\n\
+             \u{20}   }}\n}}\n\n",
+            i / 255
+        )
+        .unwrap();
+    }
+    assert_eq!(text.lines().count(), 10_000);
+    #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
+    let runs = (0..5).map(|_| {
+        let begin = Instant::now();
+        let loaded = of(&text);
+        (begin.elapsed(), loaded)
+    });
+    let (took, loaded) = runs.min_by_key(|(took, _)| *took).unwrap();
+    println!("10,000 lines in {took:?}");
+    assert_eq!(loaded.config.instances.len(), 1000);
+    assert_eq!(loaded.diagnostics, []);
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+/// Words that make text look like a configuration.
+fn fragment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{0,12}",
+        any::<char>().prop_map(String::from),
+        prop::sample::select(vec![
+            "\n",
+            "{",
+            "}",
+            " ",
+            "\"",
+            "'",
+            "\\",
+            "#",
+            "!",
+            "$",
+            "${",
+            "@",
+            "~SEQ(",
+            "~LST(",
+            ")",
+            ",",
+            "$A=",
+            "$A",
+            "${A}",
+            "${_RANDOM 1 2}",
+            "include main",
+            "global_defs",
+            "vrrp_instance V",
+            "vrrp_script s",
+            "virtual_ipaddress",
+            "track_script",
+            "priority",
+            "10.0.0.1/24",
+            "dev",
+            "weight",
+            "authentication",
+            "auth_pass",
+            "advert_int 0.1",
+            "interface eth0",
+            "virtual_router_id 1",
+            "\0",
+            "\r\n",
+            "\u{feff}",
+            "255",
+            "-1",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn arbitrary_text_never_panics(parts in proptest::collection::vec(fragment(), 0..60)) {
+        let loaded = of(&parts.concat());
+        prop_assert!(loaded.exit_status() <= 6);
+        for diagnostic in &loaded.diagnostics {
+            for label in &diagnostic.labels {
+                prop_assert!(loaded.sources.position(label.span).0 > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let loaded = load("main", &Options::default(), &Memory::default().with("main", bytes));
+        prop_assert!(loaded.exit_status() <= 6);
+    }
+}
