@@ -459,6 +459,40 @@ fn only_the_active_node_answers_for_the_address() {
 }
 
 #[test]
+fn a_host_that_was_frozen_says_so_and_agrees_again() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    pair.daemons[0].signal(libc::SIGSTOP);
+    wait_for("node 2 takes over", SOON, || pair.holds(1));
+    pair.daemons[0].signal(libc::SIGCONT);
+    wait_for("node 1 takes it back", SOON, || {
+        pair.holds(0) && !pair.holds(1)
+    });
+    let line = pair.daemons[0].wait_for_line("this host is too busy", SOON);
+    assert!(line.is_some(), "{:#?}", pair.daemons[0].output());
+}
+
+#[test]
+fn a_backup_that_was_frozen_takes_nothing_over_from_a_live_peer() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    for _ in 0..5 {
+        pair.daemons[1].signal(libc::SIGSTOP);
+        thread::sleep(Duration::from_millis(700));
+        pair.daemons[1].signal(libc::SIGCONT);
+        thread::sleep(Duration::from_millis(300));
+    }
+    let output = pair.daemons[1].output();
+    let masters = output
+        .iter()
+        .filter(|line| line.contains("Entering MASTER"))
+        .count();
+    assert_eq!(masters, 0, "{output:#?}");
+}
+
+#[test]
 fn mistakes_between_peers_are_named_once() {
     let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
         return;

@@ -102,6 +102,7 @@ impl Driver {
         let mut ready = Vec::new();
         while !self.finished() {
             self.wait(&mut ready)?;
+            self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
                 self.waker.reset();
@@ -326,15 +327,18 @@ impl Driver {
             self.retry_at = None;
             self.settle_all();
         }
-        if let Some((at, id)) = self.router.next_due().filter(|(at, _)| *at <= now) {
-            self.complain_if_late(id, now.saturating_since(at));
+        if self.router.deadline().is_some_and(|at| at <= now) {
             self.handle(now, Event::Deadline);
         }
     }
 
     /// A host that is late by much of an interval makes its peers take over from it: the operator
     /// must hear of it. RFC 9568 §2.5.
-    fn complain_if_late(&mut self, id: InstanceId, late: Duration) {
+    fn complain_if_late(&mut self) {
+        let Some((at, id)) = self.router.next_due() else {
+            return;
+        };
+        let late = clock::now().saturating_since(at);
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
