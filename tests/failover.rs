@@ -17,7 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, lab, no_errors, stays, target, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, lab, no_errors, stays, target,
+    vipd, wait_for,
 };
 use vipd::lab::{EchoServer, Host, Lab, Prober, Process};
 
@@ -266,6 +267,43 @@ fn a_killed_daemon_leaves_nothing_behind_that_its_successor_would_keep() {
     stays("one holder", Duration::from_secs(1), || {
         pair.holds(1) && !pair.holds(0)
     });
+}
+
+#[test]
+fn a_sync_group_hands_over_without_losing_a_probe_and_tells_of_itself() {
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let script = folder.write(
+        "tell",
+        &format!("#!/bin/sh\necho \"$*\" >> {}\n", log.display()),
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, mode).unwrap();
+    let notify = format!("notify {}", script.display());
+    let first = group_text(200, "0.1", "", &notify);
+    let Some(mut pair) = Pair::start([&first, &group_text(100, "0.1", "", "")]) else {
+        return;
+    };
+    let second_holds = |n: usize| has(&pair.nodes[n], SECOND_VIP);
+    wait_for("both", SOON, || second_holds(0) && !second_holds(1));
+    let prober = pair.prober();
+    let second: std::net::SocketAddr = format!("{SECOND_VIP}:{PORT}").parse().unwrap();
+    let second = Prober::start(&pair.client, second, MILLISECOND).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    pair.daemons[0].terminate();
+    wait_for("node 2 is active", SOON, || {
+        pair.holds(1) && !pair.holds(0) && has(&pair.nodes[1], SECOND_VIP)
+    });
+    pair.daemons[0].wait(SOON).expect("vipd ends");
+    thread::sleep(Duration::from_millis(300));
+    for report in [prober.finish(), second.finish()] {
+        assert_eq!(report.lost, [], "of {} probes", report.sent);
+        assert!(report.answered_by.contains_key("node2"), "{report:?}");
+    }
+    let told = fs::read_to_string(&log).unwrap();
+    let expected = "GROUP VG_1 BACKUP 0\nGROUP VG_1 MASTER 0\nGROUP VG_1 STOP 0\n";
+    assert_eq!(told, expected);
+    pair.daemons.iter().for_each(no_errors);
 }
 
 #[test]

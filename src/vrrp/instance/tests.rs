@@ -350,7 +350,8 @@ fn addresses_are_announced_again_after_the_delay_and_at_every_refresh() {
             Effect::SendAdvert(_)
             | Effect::InstallAddresses
             | Effect::RemoveAddresses
-            | Effect::Notify(_) => None,
+            | Effect::Notify(_)
+            | Effect::NotifyGroup(..) => None,
         }));
     }
     assert_eq!(announced, [(6500, 1), (8500, 5), (9500, 1), (12_500, 1)]);
@@ -618,7 +619,7 @@ proptest! {
                         prop_assert!(*priority != Priority::RELEASE || was_active);
                         prop_assert!(*priority == Priority::RELEASE || active || was_active);
                     }
-                    Effect::Notify(_) => {}
+                    Effect::Notify(_) | Effect::NotifyGroup(..) => {}
                 }
             }
             prop_assert_eq!(installed, instance.holds_addresses());
