@@ -113,6 +113,8 @@ pub enum Fault {
     Interface,
     /// The own interface has no address of the family to send from.
     NoPrimaryAddress,
+    /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
+    NoPeers,
     /// No socket could be opened.
     Socket,
     /// An interface that carries one of the addresses is down.
@@ -130,9 +132,11 @@ impl Fault {
     #[must_use]
     pub const fn is_tracked(&self) -> bool {
         match self {
-            Self::Interface | Self::NoPrimaryAddress | Self::Socket | Self::AddressInterface(_) => {
-                false
-            }
+            Self::Interface
+            | Self::NoPrimaryAddress
+            | Self::NoPeers
+            | Self::Socket
+            | Self::AddressInterface(_) => false,
             Self::TrackedInterface(_) | Self::Tracker(_) | Self::TrackerPending(_) => true,
         }
     }
