@@ -20,6 +20,10 @@ use nix::sys::time::TimeSpec;
 use super::clock::to_nanos;
 use super::{Error, Namespace, now};
 use crate::sys::netlink::Netlink;
+use crate::wire::auth::ah;
+use crate::wire::ip;
+
+const AUTHENTICATION_HEADER: u8 = ip::Protocol::AuthenticationHeader.number();
 
 /// Larger than any frame: virtual interfaces pass segments that were never cut.
 const FRAME_LEN: usize = 64 * 1024;
@@ -108,8 +112,12 @@ impl Captured {
     #[must_use]
     pub fn advert(&self) -> Option<SeenAdvert> {
         let packet = self.ipv4().or_else(|| self.ipv6())?;
-        let message = packet.payload;
-        if packet.protocol != crate::wire::ip::PROTOCOL || message.len() < 8 {
+        let message = match packet.protocol {
+            ip::PROTOCOL => packet.payload,
+            AUTHENTICATION_HEADER => packet.payload.get(ah::HEADER_LEN..)?,
+            _ => return None,
+        };
+        if message.len() < 8 {
             return None;
         }
         let version = message.first()? >> 4;
