@@ -13,7 +13,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, no_errors, vipd, wait_for,
+    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, no_errors, stays, vipd,
+    wait_for,
 };
 use vipd::lab::{Host, Lab, Process};
 
