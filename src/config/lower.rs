@@ -28,6 +28,7 @@ use crate::vrrp::election::Weight;
 use globals::Defaults;
 use group::GroupDraft;
 use instance::Draft;
+pub(super) use script::inner_words;
 
 /// Where the parts of a [`Config`] are written.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{InterfaceName, Secret, VirtualAddress};
+use crate::types::{InterfaceName, Interval, Secret, VirtualAddress};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
 use crate::wire::auth::hmac::{Key, KeyId};
@@ -119,6 +119,15 @@ pub struct Hmac {
     pub anti_replay: AntiReplay,
     /// What is signed and demanded. keepalived: `mode`.
     pub mode: HmacMode,
+}
+
+impl Hmac {
+    /// The window of an instance that names none: three intervals, 5 to 300 s.
+    #[must_use]
+    pub fn usual_window(interval: Interval) -> Duration {
+        let three = (u64::from(interval.centis()) * 3).div_ceil(100);
+        Duration::from_secs(three.clamp(5, 300))
+    }
 }
 
 /// How replayed adverts are told. keepalived: `anti_replay`.

@@ -15,9 +15,6 @@ use crate::config::source::Span;
 use crate::types::{Interval, Secret};
 use crate::wire::auth::hmac::{Key, KeyId};
 
-/// The shortest and the longest window, in seconds.
-const WINDOW: std::ops::RangeInclusive<u64> = 5..=300;
-
 /// The block as it is written.
 #[derive(Debug, Default)]
 pub(super) struct HmacDraft {
@@ -185,12 +182,10 @@ impl Lowering {
             );
             return None;
         };
-        let three = (u64::from(interval.centis()) * 3).div_ceil(100);
-        let default = Duration::from_secs(three.clamp(*WINDOW.start(), *WINDOW.end()));
         Some(Hmac {
             keys: hmac.keys.clone(),
             active,
-            window: hmac.window.unwrap_or(default),
+            window: hmac.window.unwrap_or_else(|| Hmac::usual_window(interval)),
             anti_replay: hmac.anti_replay,
             mode,
         })
@@ -256,7 +251,7 @@ mod tests {
             hex.to_uppercase()
         );
         let loaded = loaded(&block, &files);
-        assert_eq!(codes(&loaded), []);
+        assert!(codes(&loaded).is_empty());
         let hmac = hmac(&loaded.config).unwrap();
         let key = Key::new(TEXT.as_bytes()).unwrap();
         assert!(hmac.keys.values().all(|k| *k == key));

@@ -260,7 +260,7 @@ fn outer_words(text: &str) -> Vec<String> {
 }
 
 /// The second splitting, of a command into program and arguments, with quotes and escapes.
-fn inner_words(text: &str) -> Vec<String> {
+pub(in crate::config) fn inner_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -57,6 +57,12 @@ impl Key {
             .contains(&bytes.len())
             .then(|| Self(Secret::new(bytes)))
     }
+
+    /// The bytes, for a file that only its owner reads.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// A place in the order of a sender's adverts: seconds, fraction and counter, 64 bits.
