@@ -1,4 +1,5 @@
 //! From files to a [`model::Config`]: source → lex → expand → parse → lower.
+//! `vipd.toml` joins at the statements.
 
 pub mod diagnostic;
 pub mod diff;
@@ -12,6 +13,7 @@ pub mod parse;
 pub mod peers;
 pub mod programs;
 pub mod source;
+pub mod toml;
 
 use std::collections::BTreeMap;
 
@@ -77,9 +79,14 @@ impl Loaded {
     }
 }
 
-/// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
+/// Reads the configuration that begins at `path`, in TOML if that is how its name ends.
+///
+/// Never fails: see [`Loaded::diagnostics`].
 #[must_use]
 pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
+    if toml::is_toml(path) {
+        return toml::load(path, options, reader);
+    }
     let parsed = parse::parse(expand::Expander::new(path, options, reader));
     let Lowered {
         config,

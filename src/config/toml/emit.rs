@@ -1,0 +1,510 @@
+//! From a [`Config`] to the text of a `vipd.toml` that means the same.
+//!
+//! Defaults are left out. What is read again equals what was written, field for field.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::value::Time;
+use crate::config::model::{
+    AntiReplay, Authentication, Command, Config, Globals, Hmac, HmacMode, Instance, Notify, Peer,
+    ScriptUser, SyncGroup, TrackScript, Transport,
+};
+use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
+use crate::vrrp::election::Weight;
+use crate::vrrp::instance::{Announcement, InstanceConfig};
+
+/// The text that means `config`.
+#[must_use]
+pub fn emit(config: &Config) -> String {
+    let mut text = Text::default();
+    text.globals(&config.globals);
+    for script in &config.scripts {
+        text.script(script);
+    }
+    for instance in &config.instances {
+        text.instance(instance);
+    }
+    for group in &config.groups {
+        text.group(group);
+    }
+    text.out
+}
+
+/// A text in quotes.
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A key, in quotes if it needs them.
+fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(bare) {
+        name.to_owned()
+    } else {
+        quote(name)
+    }
+}
+
+fn time(time: Duration) -> String {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    quote(&Time(micros).text())
+}
+
+fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
+    let items: Vec<_> = items.iter().map(one).collect();
+    if items.iter().map(String::len).sum::<usize>() > 80 {
+        format!("[\n    {},\n]", items.join(",\n    "))
+    } else {
+        format!("[{}]", items.join(", "))
+    }
+}
+
+/// A table in braces; `members` are `key = value`.
+fn table(members: &[String]) -> String {
+    format!("{{ {} }}", members.join(", "))
+}
+
+fn user(user: &ScriptUser) -> String {
+    match &user.group {
+        Some(group) => quote(&format!("{}:{group}", user.user)),
+        None => quote(&user.user),
+    }
+}
+
+/// A line if it splits into the same words again, else the words.
+fn argv(argv: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    let is_plain = |word: &String| !word.is_empty() && word.chars().all(plain);
+    if argv.iter().all(is_plain) {
+        quote(&argv.join(" "))
+    } else {
+        list(argv, |word| quote(word))
+    }
+}
+
+fn command(command: &Command) -> String {
+    let words = argv(&command.argv);
+    match &command.user {
+        Some(name) => table(&[
+            format!("command = {words}"),
+            format!("user = {}", user(name)),
+        ]),
+        None => words,
+    }
+}
+
+fn secret(secret: &Secret) -> String {
+    quote(&String::from_utf8_lossy(secret.expose()))
+}
+
+/// `KEY = NAME`, or a table if the weight is not the one it has anyway.
+fn tracked(kind: &str, name: &str, weight: Weight, usual: Weight) -> String {
+    if weight == usual {
+        return quote(name);
+    }
+    let mut members = vec![
+        format!("{kind} = {}", quote(name)),
+        format!("weight = {}", weight.points),
+    ];
+    if weight.reverse || weight.reverse != usual.reverse {
+        members.push(format!("reverse = {}", weight.reverse));
+    }
+    table(&members)
+}
+
+#[derive(Default)]
+struct Text {
+    out: String,
+    /// Weight and name of each script.
+    scripts: Vec<(String, Weight)>,
+}
+
+impl Text {
+    fn header(&mut self, kind: &str, name: Option<&str>) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+        self.out += &match name {
+            Some(name) => format!("[{kind}.{}]\n", key(name)),
+            None => format!("[{kind}]\n"),
+        };
+    }
+
+    fn line(&mut self, key: &str, value: impl std::fmt::Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.out, "{key} = {value}");
+    }
+
+    /// The line unless the value is the default.
+    fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
+        if value != *default {
+            self.line(key, value);
+        }
+    }
+
+    fn globals(&mut self, globals: &Globals) {
+        let Globals {
+            router_id,
+            script_user,
+            script_security,
+        } = globals;
+        if *globals == Globals::default() {
+            return;
+        }
+        self.header("global", None);
+        if let Some(id) = router_id {
+            self.line("router_id", quote(id));
+        }
+        if let Some(name) = script_user {
+            self.line("script_user", user(name));
+        }
+        self.unless("script_security", *script_security, &false);
+    }
+
+    fn script(&mut self, script: &TrackScript) {
+        let TrackScript {
+            name,
+            command,
+            interval,
+            timeout,
+            weight,
+            rise,
+            fall,
+            init_fail,
+        } = script;
+        self.scripts.push((name.clone(), *weight));
+        self.header("script", Some(name));
+        self.line("command", argv(&command.argv));
+        if let Some(name) = &command.user {
+            self.line("user", user(name));
+        }
+        self.unless("interval", time(*interval), &time(Duration::from_secs(1)));
+        self.unless("timeout", time(*timeout), &time(*interval));
+        self.unless("weight", weight.points, &0);
+        self.unless("reverse", weight.reverse, &false);
+        self.unless("rise", *rise, &1);
+        self.unless("fall", *fall, &1);
+        self.unless("start_down", *init_fail, &false);
+    }
+
+    fn instance(&mut self, instance: &Instance) {
+        let Instance {
+            name,
+            interface,
+            protocol,
+            authentication,
+            transport,
+            addresses,
+            excluded,
+            checksum_without_pseudo_header,
+            ignore_own_interface,
+            track_scripts,
+            track_interfaces,
+            notify,
+        } = instance;
+        self.header("instance", Some(name));
+        self.line("interface", quote(interface.as_str()));
+        self.protocol(protocol);
+        self.line("addresses", list(addresses, address));
+        if !excluded.is_empty() {
+            self.line("excluded", list(excluded, address));
+        }
+        if addresses.is_empty() && protocol.family == Family::V6 {
+            self.line("ipv6", true);
+        }
+        self.transport(transport, protocol.family);
+        if *checksum_without_pseudo_header {
+            self.line("checksum", quote("rfc9568"));
+        }
+        if !track_scripts.is_empty() {
+            let usual = |name: &str| {
+                let script = self.scripts.iter().find(|(n, _)| n == name);
+                script.map(|(_, weight)| *weight).unwrap_or_default()
+            };
+            let one = |t: &crate::config::model::TrackedScript| {
+                tracked("script", &t.script, t.weight, usual(&t.script))
+            };
+            let scripts = list(track_scripts, one);
+            self.line("track.scripts", scripts);
+        }
+        if !track_interfaces.is_empty() {
+            let interfaces = list(track_interfaces, |t| {
+                tracked(
+                    "interface",
+                    t.interface.as_str(),
+                    t.weight,
+                    Weight::default(),
+                )
+            });
+            self.line("track.interfaces", interfaces);
+        }
+        self.unless("track.own_interface", !ignore_own_interface, &true);
+        self.announcement(&protocol.announcement);
+        self.notify(notify);
+        self.authentication(authentication, protocol.advertisement_interval);
+    }
+
+    fn protocol(&mut self, protocol: &InstanceConfig) {
+        let InstanceConfig {
+            vrid,
+            family,
+            version,
+            priority,
+            advertisement_interval,
+            preempt_mode,
+            preempt_delay,
+            start_active,
+            down_timer_adverts,
+            answer_lower_priority,
+            answer_higher_priority,
+            announcement: _,
+        } = protocol;
+        self.line("vrid", vrid);
+        let usual = match family {
+            Family::V4 => Version::V2,
+            Family::V6 => Version::V3,
+        };
+        self.unless("version", version.number(), &usual.number());
+        self.unless("priority", priority.get(), &Priority::DEFAULT.get());
+        if *advertisement_interval != Interval::DEFAULT {
+            self.line("interval", time(advertisement_interval.duration()));
+        }
+        self.unless("missed_adverts", *down_timer_adverts, &3);
+        self.unless("preempt", *preempt_mode, &true);
+        if !preempt_delay.is_zero() {
+            self.line("preempt_delay", time(*preempt_delay));
+        }
+        if *priority == Priority::OWNER {
+            self.unless("start_active", *start_active, &true);
+        }
+        self.unless("answer_lower_priority", *answer_lower_priority, &true);
+        self.unless("answer_higher_priority", *answer_higher_priority, &false);
+    }
+
+    fn transport(&mut self, transport: &Transport, family: Family) {
+        let mut members = Vec::new();
+        match transport {
+            Transport::Multicast { group, source } => {
+                let usual = match family {
+                    Family::V4 => std::net::IpAddr::from([224, 0, 0, 18]),
+                    Family::V6 => std::net::IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+                };
+                if *group != usual {
+                    members.push(format!("group = {}", quote(&group.to_string())));
+                }
+                if let Some(source) = source {
+                    members.push(format!("source = {}", quote(&source.to_string())));
+                }
+                if !members.is_empty() {
+                    self.line("multicast", table(&members));
+                }
+            }
+            Transport::Unicast {
+                source,
+                peers,
+                ttl,
+                check_source,
+            } => {
+                let ranged = |p: &Peer| p.min_hop_limit > 0 || p.max_hop_limit < u8::MAX;
+                members.push(format!("peers = {}", list(peers, peer)));
+                if let Some(source) = source {
+                    members.push(format!("source = {}", quote(&source.to_string())));
+                }
+                if *ttl != u8::MAX {
+                    members.push(format!("ttl = {ttl}"));
+                }
+                if *check_source && !peers.iter().any(ranged) {
+                    members.push("check_source = true".to_owned());
+                }
+                self.line("unicast", table(&members));
+            }
+        }
+    }
+
+    fn announcement(&mut self, announcement: &Announcement) {
+        let usual = Announcement::default();
+        let Announcement {
+            repeat,
+            delay,
+            refresh,
+            refresh_repeat,
+            lower_priority_repeat,
+            lower_priority_delay,
+        } = announcement;
+        let seconds = |t: &Option<Duration>| time(t.unwrap_or_default());
+        self.unless("announce.repeat", *repeat, &usual.repeat);
+        self.unless("announce.delay", seconds(delay), &seconds(&usual.delay));
+        self.unless("announce.refresh", seconds(refresh), &seconds(&None));
+        self.unless(
+            "announce.refresh_repeat",
+            *refresh_repeat,
+            &usual.refresh_repeat,
+        );
+        self.unless(
+            "announce.lower_priority_repeat",
+            *lower_priority_repeat,
+            repeat,
+        );
+        self.unless(
+            "announce.lower_priority_delay",
+            seconds(lower_priority_delay),
+            &seconds(delay),
+        );
+    }
+
+    fn notify(&mut self, notify: &Notify) {
+        let Notify {
+            any,
+            active,
+            backup,
+            fault,
+            stop,
+        } = notify;
+        let programs = [
+            ("notify.any", any),
+            ("notify.active", active),
+            ("notify.backup", backup),
+            ("notify.fault", fault),
+            ("notify.stop", stop),
+        ];
+        for (key, program) in programs {
+            if let Some(program) = program {
+                self.line(key, command(program));
+            }
+        }
+    }
+
+    fn authentication(&mut self, authentication: &Authentication, interval: Interval) {
+        match authentication {
+            Authentication::None => {}
+            Authentication::Password(password) => self.line("auth.password", secret(password)),
+            Authentication::Header(key) => self.line("auth.ah", secret(key)),
+            Authentication::Hmac(hmac) => self.hmac(hmac, interval),
+        }
+    }
+
+    fn hmac(&mut self, hmac: &Hmac, interval: Interval) {
+        let Hmac {
+            keys,
+            active,
+            window,
+            anti_replay,
+            mode,
+        } = hmac;
+        for (id, key) in keys {
+            let hex: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
+            self.line(
+                &format!("auth.hmac.keys.{}", id.get()),
+                quote(&format!("hex:{hex}")),
+            );
+        }
+        self.line("auth.hmac.active", active.get());
+        self.unless(
+            "auth.hmac.window",
+            time(*window),
+            &time(Hmac::usual_window(interval)),
+        );
+        match anti_replay {
+            AntiReplay::Time => {}
+            AntiReplay::Monotonic => self.line("auth.hmac.anti_replay", quote("monotonic")),
+        }
+        match mode {
+            HmacMode::Enforce => {}
+            HmacMode::Permissive => self.line("auth.hmac.mode", quote("permissive")),
+            HmacMode::ReceiveOnly => self.line("auth.hmac.mode", quote("receive-only")),
+        }
+    }
+
+    fn group(&mut self, group: &SyncGroup) {
+        let SyncGroup {
+            name,
+            members,
+            notify,
+        } = group;
+        self.header("group", Some(name));
+        self.line("members", list(members, |name| quote(name)));
+        self.notify(notify);
+    }
+}
+
+fn peer(peer: &Peer) -> String {
+    let address = quote(&peer.address.to_string());
+    if *peer == Peer::new(peer.address) {
+        return address;
+    }
+    table(&[
+        format!("address = {address}"),
+        format!("min_ttl = {}", peer.min_hop_limit),
+        format!("max_ttl = {}", peer.max_hop_limit),
+    ])
+}
+
+fn address(address: &VirtualAddress) -> String {
+    let VirtualAddress {
+        address: ip,
+        prefix_len,
+        interface,
+        scope,
+        label,
+        broadcast,
+        peer,
+        home,
+        duplicate_detection,
+        manage_temporary,
+        no_prefix_route,
+        autojoin,
+        untracked,
+        preferred_lifetime,
+    } = address;
+    let text = quote(&format!("{ip}/{prefix_len}"));
+    if *address == VirtualAddress::new(*ip, *prefix_len) {
+        return text;
+    }
+    let mut members = vec![format!("address = {text}")];
+    let mut text = |key: &str, value: Option<String>| {
+        members.extend(value.map(|value| format!("{key} = {}", quote(&value))));
+    };
+    text("interface", interface.as_ref().map(ToString::to_string));
+    text("label", label.clone());
+    text("scope", scope_word(*scope));
+    text(
+        "broadcast",
+        broadcast.map(|b| match b {
+            Broadcast::HostBitsSet => "+".to_owned(),
+            Broadcast::HostBitsClear => "-".to_owned(),
+            Broadcast::Address(address) => address.to_string(),
+        }),
+    );
+    text("peer", peer.map(|(ip, length)| format!("{ip}/{length}")));
+    text(
+        "preferred_lifetime",
+        preferred_lifetime.map(|seconds| match seconds {
+            u32::MAX => "forever".to_owned(),
+            seconds => format!("{seconds}s"),
+        }),
+    );
+    let switches = [
+        ("home", *home, true),
+        ("duplicate_detection", *duplicate_detection, true),
+        ("manage_temporary", *manage_temporary, true),
+        ("prefix_route", *no_prefix_route, false),
+        ("autojoin", *autojoin, true),
+        ("track", *untracked, false),
+    ];
+    let set = switches.iter().filter(|(_, set, _)| *set);
+    members.extend(set.map(|(key, _, word)| format!("{key} = {word}")));
+    table(&members)
+}
+
+/// Nothing for the default.
+fn scope_word(scope: Scope) -> Option<String> {
+    Some(match scope {
+        Scope::Global => return None,
+        Scope::Site => "site".to_owned(),
+        Scope::Link => "link".to_owned(),
+        Scope::Host => "host".to_owned(),
+        Scope::Nowhere => "nowhere".to_owned(),
+        Scope::Other(number) => number.to_string(),
+    })
+}

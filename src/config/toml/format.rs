@@ -1,0 +1,332 @@
+//! The tables and keys of `vipd.toml`. Their comments are the descriptions of the JSON schema.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::value::{At, Named, Number, OneOrMore, Program, Secret, TextOr, Time};
+
+/// Configuration of vipd.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "vipd.toml")]
+pub(super) struct Document {
+    /// Files to read too, in the order of their names: a pattern such as `vipd.d/*.toml`, seen
+    /// from the directory of this file.
+    pub(super) include: Option<At<OneOrMore>>,
+    /// What holds for the whole daemon.
+    pub(super) global: Global,
+    /// Scripts that say whether a service is well, by name.
+    pub(super) script: Named<Script>,
+    /// Virtual routers, by name.
+    pub(super) instance: Named<Instance>,
+    /// Instances that are active together or not at all, by name.
+    pub(super) group: Named<Group>,
+}
+
+/// What holds for the whole daemon.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Global {
+    /// Name of this node in mails; default: the host name.
+    pub(super) router_id: Option<At<String>>,
+    /// Who runs scripts that name nobody: `USER` or `USER:GROUP`.
+    pub(super) script_user: Option<At<String>>,
+    /// Refuse scripts that somebody but root could change; default false.
+    pub(super) script_security: Option<At<bool>>,
+}
+
+/// A script that says whether a service is well: exit status 0 is success.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Script {
+    /// The program and its arguments: a line that is split at blanks, or a list of words. No
+    /// shell is involved.
+    pub(super) command: Option<At<OneOrMore>>,
+    /// Who runs it: `USER` or `USER:GROUP`; default `script_user` of `[global]`.
+    pub(super) user: Option<At<String>>,
+    /// Time between runs; default 1s.
+    pub(super) interval: Option<At<Time>>,
+    /// A run that takes longer has failed; default `interval`.
+    pub(super) timeout: Option<At<Time>>,
+    /// What is added to the priority: a positive weight while the script succeeds, a negative
+    /// one while it fails. 0 takes the instance out of service when it fails; default 0.
+    #[schemars(range(min = -253, max = 253))]
+    pub(super) weight: Option<At<Number>>,
+    /// Failure counts as success, and success as failure; default false.
+    pub(super) reverse: Option<At<bool>>,
+    /// Successes in a row to come up; default 1.
+    #[schemars(range(min = 1))]
+    pub(super) rise: Option<At<Number>>,
+    /// Failures in a row to go down; default 1.
+    #[schemars(range(min = 1))]
+    pub(super) fall: Option<At<Number>>,
+    /// Down until `rise` successes; default false.
+    pub(super) start_down: Option<At<bool>>,
+}
+
+/// A virtual router: the addresses that move, and how they are elected.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Instance {
+    /// Interface of the adverts, and of the addresses that name none.
+    pub(super) interface: Option<At<String>>,
+    /// Virtual router identifier, the same on all its routers.
+    #[schemars(range(min = 1, max = 255))]
+    pub(super) vrid: Option<At<Number>>,
+    /// Version of VRRP; default 2 for IPv4 and 3 for IPv6.
+    #[schemars(range(min = 2, max = 3))]
+    pub(super) version: Option<At<Number>>,
+    /// The highest one is active; 255 is the owner of the addresses. Default 100.
+    #[schemars(range(min = 1, max = 255))]
+    pub(super) priority: Option<At<Number>>,
+    /// Time between adverts: 10ms to 40.95s in version 3, whole seconds in version 2. Default
+    /// 1s.
+    pub(super) interval: Option<At<Time>>,
+    /// Adverts missed before a backup takes over; default 3.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) missed_adverts: Option<At<Number>>,
+    /// Addresses that move, with their prefix length: `"192.0.2.10/24"`. An empty list if there
+    /// are none.
+    pub(super) addresses: Option<Vec<At<TextOr<Address>>>>,
+    /// Addresses that move and are not in adverts, also of the other family.
+    pub(super) excluded: Vec<At<TextOr<Address>>>,
+    /// Only for an instance without addresses: it speaks IPv6.
+    pub(super) ipv6: Option<At<bool>>,
+    /// Take over from an active router of lower priority; default true.
+    pub(super) preempt: Option<At<bool>>,
+    /// Wait so long before taking over from one; default 0s.
+    pub(super) preempt_delay: Option<At<Time>>,
+    /// An owner (255) begins as active at once; default true.
+    pub(super) start_active: Option<At<bool>>,
+    /// Answer an advert of lower priority with an own one; default true.
+    pub(super) answer_lower_priority: Option<At<bool>>,
+    /// Answer an advert of higher priority with a last own one; default false.
+    pub(super) answer_higher_priority: Option<At<bool>>,
+    /// Checksum of version 3 over IPv4: `keepalived` covers the pseudo-header, `rfc9568` does
+    /// not. Both are accepted. Default `keepalived`.
+    pub(super) checksum: Option<At<Checksum>>,
+    /// Authentication of adverts: one of `password`, `ah` and `hmac`.
+    pub(super) auth: Option<Auth>,
+    /// Adverts go to each peer instead of a group.
+    pub(super) unicast: Option<At<Unicast>>,
+    /// Adverts go to another group, or come from a certain address.
+    pub(super) multicast: Option<At<Multicast>>,
+    /// What decides whether this node is fit to be active.
+    pub(super) track: Track,
+    /// Programs to run on a change of state: one for all changes, or a table.
+    pub(super) notify: Option<At<NotifyOr>>,
+    /// How often the addresses are announced by gratuitous ARP or unsolicited NA.
+    pub(super) announce: Announce,
+}
+
+/// An address that moves, with what the kernel is told about it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Address {
+    /// The address with its prefix length.
+    pub(super) address: At<String>,
+    /// Interface that carries it; default: that of the instance.
+    pub(super) interface: Option<At<String>>,
+    /// IPv4 label, at most 15 bytes.
+    pub(super) label: Option<At<String>>,
+    /// IPv4 scope: `global`, `site`, `link`, `host`, `nowhere` or a number in quotes.
+    pub(super) scope: Option<At<String>>,
+    /// IPv4 broadcast address, or `+` or `-` for all host bits set or clear.
+    pub(super) broadcast: Option<At<String>>,
+    /// Other end of a point-to-point link, with the prefix length.
+    pub(super) peer: Option<At<String>>,
+    /// IPv6 home address; default false.
+    pub(super) home: Option<At<bool>>,
+    /// IPv6 duplicate address detection; default false.
+    pub(super) duplicate_detection: Option<At<bool>>,
+    /// Template for IPv6 privacy addresses; default false.
+    pub(super) manage_temporary: Option<At<bool>>,
+    /// The kernel makes a route for the prefix; default true.
+    pub(super) prefix_route: Option<At<bool>>,
+    /// Join the multicast group on Ethernet level; default false.
+    pub(super) autojoin: Option<At<bool>>,
+    /// Act when somebody else removes it; default true.
+    pub(super) track: Option<At<bool>>,
+    /// IPv6 preferred life time in whole seconds, such as `"60s"`, or `"forever"`.
+    pub(super) preferred_lifetime: Option<At<String>>,
+}
+
+/// What the checksum of version 3 over IPv4 covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Checksum {
+    Keepalived,
+    Rfc9568,
+}
+
+/// Authentication of adverts: one of the three.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Auth {
+    /// A password of at most 8 characters that adverts carry in clear text; version 2.
+    pub(super) password: Option<At<Secret>>,
+    /// Key of at most 8 characters of an authentication header (IPsec AH); version 2.
+    pub(super) ah: Option<At<Secret>>,
+    /// Adverts are signed with HMAC-SHA256, in both versions.
+    pub(super) hmac: Option<At<Hmac>>,
+}
+
+/// Signed adverts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hmac {
+    /// Keys by number, 1 to 255: 32 to 64 bytes as text, or `hex:` and two digits for each.
+    pub(super) keys: Named<At<Secret>>,
+    /// Number of the key to sign with.
+    #[schemars(range(min = 1, max = 255))]
+    pub(super) active: Option<At<Number>>,
+    /// How far a peer's clock may be from ours; default three intervals, at least 5s.
+    pub(super) window: Option<At<Time>>,
+    /// How replayed adverts are told: `time` or `monotonic`; default `time`.
+    pub(super) anti_replay: Option<At<String>>,
+    /// `enforce` signs and takes signed adverts only, `permissive` signs and takes all,
+    /// `receive-only` does not sign and takes all; default `enforce`.
+    pub(super) mode: Option<At<String>>,
+}
+
+/// Adverts go to each peer.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unicast {
+    /// Addresses of the other routers. Without any, the instance stays in fault.
+    pub(super) peers: Vec<At<TextOr<Peer>>>,
+    /// Source; default: the first address of the interface.
+    pub(super) source: Option<At<String>>,
+    /// TTL or hop limit that is sent; default 255.
+    #[schemars(range(min = 0, max = 255))]
+    pub(super) ttl: Option<At<Number>>,
+    /// Drop adverts of others than the peers; default false, or true if a peer has a range of
+    /// TTLs.
+    pub(super) check_source: Option<At<bool>>,
+}
+
+/// Another router.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    /// Its address.
+    pub(super) address: At<String>,
+    /// Lowest TTL or hop limit of its adverts on arrival; default 0.
+    #[schemars(range(min = 0, max = 255))]
+    pub(super) min_ttl: Option<At<Number>>,
+    /// Highest TTL or hop limit of its adverts on arrival; default 255.
+    #[schemars(range(min = 0, max = 255))]
+    pub(super) max_ttl: Option<At<Number>>,
+}
+
+/// Adverts go to a group.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Multicast {
+    /// The group; default 224.0.0.18 or ff02::12.
+    pub(super) group: Option<At<String>>,
+    /// Source; default: the first address of the interface.
+    pub(super) source: Option<At<String>>,
+}
+
+/// What decides whether a node is fit to be active.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Track {
+    /// Scripts by name.
+    pub(super) scripts: Vec<At<TextOr<TrackedScript>>>,
+    /// Interfaces by name.
+    pub(super) interfaces: Vec<At<TextOr<TrackedInterface>>>,
+    /// The state of the instance's own interface counts; default true. Not in groups.
+    pub(super) own_interface: Option<At<bool>>,
+}
+
+/// A script with the weight it has here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrackedScript {
+    /// Name of the script.
+    pub(super) script: At<String>,
+    /// As `weight` of a script; default: that of the script.
+    #[schemars(range(min = -253, max = 253))]
+    pub(super) weight: Option<At<Number>>,
+    /// As `reverse` of a script; default: that of the script.
+    pub(super) reverse: Option<At<bool>>,
+}
+
+/// An interface with the weight it has here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrackedInterface {
+    /// Name of the interface.
+    pub(super) interface: At<String>,
+    /// As `weight` of a script; default 0.
+    #[schemars(range(min = -253, max = 253))]
+    pub(super) weight: Option<At<Number>>,
+    /// Down counts as up, and up as down; default false.
+    pub(super) reverse: Option<At<bool>>,
+}
+
+/// Programs to run on a change of state: one for all changes, or a table.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum NotifyOr {
+    Any(OneOrMore),
+    Table(Box<Notify>),
+}
+
+impl<'de> Deserialize<'de> for NotifyOr {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        super::value::texts_or_table(from, Self::Any, |table| Self::Table(Box::new(table)))
+    }
+}
+
+/// Programs to run on a change of state.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Notify {
+    /// At every change, with `INSTANCE NAME STATE PRIORITY` appended (`GROUP NAME STATE 0` for
+    /// a group).
+    pub(super) any: Option<At<Program>>,
+    /// On becoming active.
+    pub(super) active: Option<At<Program>>,
+    /// On becoming backup.
+    pub(super) backup: Option<At<Program>>,
+    /// On a fault.
+    pub(super) fault: Option<At<Program>>,
+    /// When the daemon stops.
+    pub(super) stop: Option<At<Program>>,
+}
+
+/// How often the addresses are announced. Times are whole seconds; `0s` means never.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Announce {
+    /// Announcements on becoming active; default 5.
+    #[schemars(range(min = 1))]
+    pub(super) repeat: Option<At<Number>>,
+    /// Time to the second block of them; default 5s.
+    pub(super) delay: Option<At<Time>>,
+    /// Time between refreshments while active; default 0s.
+    pub(super) refresh: Option<At<Time>>,
+    /// Announcements at each refreshment; default 1.
+    #[schemars(range(min = 1))]
+    pub(super) refresh_repeat: Option<At<Number>>,
+    /// Announcements after an advert of lower priority; default `repeat`.
+    #[schemars(range(min = 0))]
+    pub(super) lower_priority_repeat: Option<At<Number>>,
+    /// Time to the second block of those; default `delay`.
+    pub(super) lower_priority_delay: Option<At<Time>>,
+}
+
+/// Instances that are active together or not at all.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Group {
+    /// Names of the instances, each in no other group.
+    pub(super) members: Vec<At<String>>,
+    /// What every member tracks.
+    pub(super) track: Track,
+    /// Programs to run when the group changes its state.
+    pub(super) notify: Option<At<NotifyOr>>,
+}

@@ -1,0 +1,142 @@
+//! `vipd.toml`: text → document → the statements it stands for → `lower`.
+//!
+//! Every check of a value and of a finished instance is in `lower`, which reads both languages.
+//! What keepalived passes over with a warning is an error here.
+
+mod emit;
+mod format;
+mod read;
+mod translate;
+mod value;
+mod words;
+
+pub use emit::emit;
+
+use format::Document;
+use read::{error, read, span};
+use translate::{Translated, Translator};
+use value::OneOrMore;
+
+use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::key_files::KeyFiles;
+use super::lower::{Lowered, lower};
+use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
+use super::{Loaded, Options};
+
+/// Whether a file of this name is in TOML.
+#[must_use]
+pub fn is_toml(path: &str) -> bool {
+    path.ends_with(".toml")
+}
+
+/// The JSON schema of `vipd.toml`, for editors.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Document);
+    format!("{:#}\n", schema.as_value())
+}
+
+/// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
+pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
+    let mut loading = Loading {
+        sources: SourceMap::default(),
+        reader,
+        diagnostics: Vec::new(),
+        documents: Vec::new(),
+    };
+    loading.main(path);
+    let mut translator = Translator {
+        options,
+        reader,
+        diagnostics: loading.diagnostics,
+    };
+    let mut all = Translated::default();
+    for (file, document) in &loading.documents {
+        translator.document(document, *file, &mut all);
+    }
+    let parts = [all.globals, all.scripts, all.instances, all.groups];
+    let statements: Vec<_> = parts.into_iter().flatten().collect();
+    let Lowered {
+        config,
+        provenance,
+        diagnostics,
+        interfaces,
+        commands,
+    } = lower(&statements, KeyFiles::read(&statements, reader));
+    let mut said = translator.diagnostics;
+    said.extend(diagnostics.into_iter().map(|mut diagnostic| {
+        words::speak(&mut diagnostic);
+        diagnostic
+    }));
+    let mut loaded = Loaded {
+        sources: loading.sources,
+        config,
+        provenance,
+        diagnostics: said,
+        interfaces,
+        commands,
+    };
+    loaded.sort_diagnostics();
+    loaded
+}
+
+/// The files of a configuration while they are read.
+struct Loading<'a> {
+    sources: SourceMap,
+    reader: &'a dyn Reader,
+    diagnostics: Vec<Diagnostic>,
+    documents: Vec<(FileId, Document)>,
+}
+
+impl Loading<'_> {
+    fn main(&mut self, path: &str) {
+        let path = self.reader.absolute(path);
+        let (file, document) = match self.file(&path) {
+            Ok(read) => read,
+            Err(why) => {
+                let message = format!("{path} cannot be read: {why}");
+                let class = Class::FileNotFound;
+                let missing = Diagnostic::new(Severity::Error, Code(301), class, message);
+                self.diagnostics.push(missing);
+                return;
+            }
+        };
+        let include = document.include.clone();
+        self.documents.push((file, document));
+        let Some(include) = include else { return };
+        let at = span(file, &include.place);
+        let patterns = match include.value {
+            OneOrMore::One(pattern) => vec![pattern],
+            OneOrMore::More(patterns) => patterns,
+        };
+        for pattern in patterns {
+            for path in self.reader.matches(&join(&directory(&path), &pattern)) {
+                match self.file(&path) {
+                    Ok(read) => self.included(read),
+                    Err(why) => {
+                        let message = format!("{path} cannot be read: {why}");
+                        self.diagnostics
+                            .push(error(506, message, at, "included here"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn included(&mut self, (file, document): (FileId, Document)) {
+        if let Some(include) = &document.include {
+            let message = "a file that is included cannot include others";
+            let at = span(file, &include.place);
+            self.diagnostics.push(error(506, message, at, ""));
+        }
+        self.documents.push((file, document));
+    }
+
+    fn file(&mut self, path: &str) -> Result<(FileId, Document), ReadError> {
+        let bytes = self.reader.read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let file = self.sources.add(path, &text);
+        let document = read(&text, file, &mut self.diagnostics);
+        Ok((file, document))
+    }
+}

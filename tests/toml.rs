@@ -1,0 +1,490 @@
+//! `vipd.toml`: what it means, what is said of it, and that it can say what keepalived.conf can.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a fixture that is not as it should be may end the test"
+)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use vipd::config::diagnostic::Severity;
+use vipd::config::model::{
+    AntiReplay, Authentication, Command, Config, Globals, Hmac, HmacMode, Instance, Notify, Peer,
+    ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
+};
+use vipd::config::source::{Disk, Memory};
+use vipd::config::toml::emit;
+use vipd::config::{Loaded, Options, load};
+use vipd::types::{
+    Broadcast, InterfaceName, Interval, Priority, Scope, Secret, Version, VirtualAddress, Vrid,
+};
+use vipd::vrrp::election::Weight;
+use vipd::vrrp::instance::{Announcement, InstanceConfig};
+use vipd::wire::auth::hmac::{Key, KeyId};
+
+fn fixture(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join("tests/toml").join(name)).unwrap()
+}
+
+fn of(text: &str) -> Loaded {
+    with(&Memory::default(), text)
+}
+
+fn with(files: &Memory, text: &str) -> Loaded {
+    let mut options = Options::default();
+    for (name, value) in [
+        ("KEY", "0123456789abcdef0123456789abcdef"),
+        ("CREDENTIALS_DIRECTORY", "/run/credentials"),
+    ] {
+        options
+            .environment
+            .insert(name.to_owned(), value.to_owned());
+    }
+    let reader = files.clone().with("/etc/vipd/vipd.toml", text);
+    load("/etc/vipd/vipd.toml", &options, &reader)
+}
+
+/// What is said, a line for each problem.
+fn said(loaded: &Loaded) -> String {
+    let lines = loaded.diagnostics.iter().map(|d| {
+        let label = d.labels.first();
+        let place = label.map(|l| loaded.sources.position(l.span));
+        let (line, column) = place.unwrap_or((0, 0));
+        let text = label.map(|l| l.text.as_str()).unwrap_or_default();
+        let help = d.help.as_deref().unwrap_or_default();
+        format!(
+            "{line}:{column} {:?} {} {} [{text}] ({help})\n",
+            d.severity, d.code, d.message
+        )
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_key_reaches_the_model() {
+    let files = Memory::default()
+        .with("/etc/vipd/vipd.d/more.toml", fixture("more.toml"))
+        .with("/password", "s3cret\n")
+        .with("/key", format!("hex:{}\n", "0a".repeat(32)))
+        .with("/run/credentials/vrrp", "f".repeat(32));
+    let loaded = with(&files, &fixture("everything.toml"));
+    insta::assert_snapshot!("everything-diagnostics", said(&loaded));
+    insta::assert_debug_snapshot!("everything", loaded.config);
+    let again = of(&emit(&loaded.config));
+    assert_eq!(again.config, loaded.config, "{}", emit(&loaded.config));
+}
+
+#[test]
+fn every_mistake_is_an_error_with_its_place() {
+    let loaded = of(&fixture("mistakes.toml"));
+    insta::assert_snapshot!("mistakes", said(&loaded));
+    assert!(loaded.is_refused());
+    let loaded = of(&fixture("syntax.toml"));
+    insta::assert_snapshot!("syntax", said(&loaded));
+    assert!(loaded.is_refused());
+}
+
+#[test]
+fn the_shortest_file_is_the_shortest_keepalived_conf() {
+    let toml =
+        of("[instance.web]\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.10/24\"]\n");
+    let conf = "vrrp_instance web {\ninterface eth0\nvirtual_router_id 51\n\
+        virtual_ipaddress { 192.0.2.10/24 }\n}\n";
+    let conf = load(
+        "main",
+        &Options::default(),
+        &Memory::default().with("main", conf),
+    );
+    assert_eq!(toml.diagnostics, []);
+    assert_eq!(toml.config, conf.config);
+    assert_eq!(toml.config.instances.len(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error() {
+    let loaded = load("none.toml", &Options::default(), &Memory::default());
+    assert!(loaded.is_refused());
+    let loaded = of("include = [\"vipd.d/*.toml\", \"other.toml\"]\n");
+    assert_eq!(loaded.diagnostics, []);
+}
+
+#[test]
+fn the_origin_of_a_value_is_known() {
+    let loaded = of(
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\npriority = 150\n\
+        addresses = [\"192.0.2.10/24\"]\n",
+    );
+    let origin = |keyword| {
+        let span = loaded.provenance.span("web", keyword).unwrap();
+        loaded.sources.text(span)
+    };
+    assert_eq!(origin("priority"), "150");
+    assert_eq!(origin("vrrp_instance"), "web");
+    assert_eq!(origin("192.0.2.10/24"), "\"192.0.2.10/24\"");
+}
+
+/// The configurations that the tests have, and those of other people where they are at hand.
+fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![
+        root.join("tests/config"),
+        root.join("examples"),
+        root.join("../shared/corpus/keepalived"),
+    ];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "conf") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_keepalived_conf_says_can_be_said_in_toml() {
+    let mut instances = 0;
+    let files = files();
+    for path in &files {
+        let conf = load(path.to_str().unwrap(), &Options::default(), &Disk);
+        let text = emit(&conf.config);
+        let toml = of(&text);
+        assert_eq!(toml.config, conf.config, "{}\n{text}", path.display());
+        let errors: Vec<_> = toml.diagnostics.iter().collect();
+        let errors = errors.iter().filter(|d| d.severity == Severity::Error);
+        assert_eq!(errors.count(), 0, "{}\n{}", path.display(), said(&toml));
+        instances += conf.config.instances.len();
+    }
+    assert!(files.len() >= 6 && instances >= 6);
+    println!("{} files with {instances} instances", files.len());
+}
+
+prop_compose! {
+    fn user()(user in "[a-z0-9_.-]{1,8}", group in option::of("[a-z0-9_.-]{1,8}")) -> ScriptUser {
+        ScriptUser { user, group }
+    }
+}
+
+prop_compose! {
+    fn command()(
+        program in "/[a-z/ ]{0,8}[a-z]", words in vec("\\PC{0,8}|[ \t\"'\\\\x#!$a-z]{0,8}", 0..4),
+        user in option::of(user())
+    ) -> Command {
+        let argv = std::iter::once(program).chain(words).collect();
+        Command { argv, user }
+    }
+}
+
+fn weight() -> impl Strategy<Value = Weight> {
+    (-253_i16..=253, any::<bool>()).prop_map(|(points, reverse)| Weight { points, reverse })
+}
+
+prop_compose! {
+    fn script(name: String)(
+        command in command(), interval in 1_u64..100_000, timeout in 1_u64..100_000,
+        weight in weight(), rise in 1_u32..1000, fall in 1_u32..1000, init_fail: bool
+    ) -> TrackScript {
+        TrackScript {
+            name: name.clone(), command, weight, rise, fall, init_fail,
+            interval: Duration::from_millis(interval), timeout: Duration::from_millis(timeout),
+        }
+    }
+}
+
+fn notify() -> impl Strategy<Value = Notify> {
+    let program = || option::of(command());
+    (program(), program(), program(), program(), program()).prop_map(
+        |(any, active, backup, fault, stop)| Notify {
+            any,
+            active,
+            backup,
+            fault,
+            stop,
+        },
+    )
+}
+
+fn interface() -> impl Strategy<Value = InterfaceName> {
+    "[a-z][a-z0-9.]{0,6}[a-z0-9]".prop_map(|name| InterfaceName::new(&name).unwrap())
+}
+
+fn address4() -> impl Strategy<Value = VirtualAddress> {
+    let ip = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
+    let scope = select(vec![
+        Scope::Global,
+        Scope::Site,
+        Scope::Link,
+        Scope::Host,
+        Scope::Nowhere,
+        Scope::Other(7),
+    ]);
+    let broadcast = prop_oneof![
+        Just(Broadcast::HostBitsSet),
+        Just(Broadcast::HostBitsClear),
+        any::<u32>().prop_map(|bits| Broadcast::Address(bits.into())),
+    ];
+    let what = (
+        ip(),
+        1_u8..=30,
+        scope,
+        option::of("[a-z:0-9]{1,15}"),
+        option::of(broadcast),
+    );
+    let options = (
+        option::of(ip()),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    (what, options, option::of(interface())).prop_map(|(what, options, interface)| {
+        let (ip, length, scope, label, broadcast) = what;
+        let (peer, no_prefix_route, autojoin, untracked) = options;
+        VirtualAddress {
+            interface,
+            scope,
+            label,
+            broadcast,
+            no_prefix_route,
+            autojoin,
+            untracked,
+            peer: peer.map(|peer| (peer, length)),
+            ..VirtualAddress::new(ip, length)
+        }
+    })
+}
+
+fn address6() -> impl Strategy<Value = VirtualAddress> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let life = option::of(prop_oneof![Just(u32::MAX), any::<u32>()]);
+    (any::<u128>(), 1_u8..=128, flags, life).prop_map(|(ip, length, flags, life)| {
+        let (home, duplicate_detection, manage_temporary, no_prefix_route) = flags;
+        VirtualAddress {
+            home,
+            duplicate_detection,
+            manage_temporary,
+            no_prefix_route,
+            preferred_lifetime: life,
+            ..VirtualAddress::new(Ipv6Addr::from(ip).into(), length)
+        }
+    })
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    let ip = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
+    let peer = (ip(), any::<u8>(), any::<u8>()).prop_map(|(address, a, b)| Peer {
+        address,
+        min_hop_limit: a.min(b),
+        max_hop_limit: a.max(b),
+    });
+    let group = any::<u8>().prop_map(|last| IpAddr::from([224, 0, 0, last]));
+    prop_oneof![
+        (group, option::of(ip()))
+            .prop_map(|(group, source)| Transport::Multicast { group, source }),
+        (
+            option::of(ip()),
+            vec(peer, 0..4),
+            any::<u8>(),
+            any::<bool>()
+        )
+            .prop_map(|(source, mut peers, ttl, check)| {
+                let mut seen = std::collections::BTreeSet::new();
+                peers.retain(|p| seen.insert(p.address));
+                let ranged = |p: &Peer| *p != Peer::new(p.address);
+                let check_source = check || peers.iter().any(ranged);
+                Transport::Unicast {
+                    source,
+                    peers,
+                    ttl,
+                    check_source,
+                }
+            }),
+    ]
+}
+
+fn announcement() -> impl Strategy<Value = Announcement> {
+    let time = || option::of((1_u64..4_000).prop_map(Duration::from_secs));
+    (1_u32..100, time(), time(), 1_u32..100, 0_u32..100, time()).prop_map(
+        |(repeat, delay, refresh, refresh_repeat, lower_priority_repeat, lower_priority_delay)| {
+            Announcement {
+                repeat,
+                delay,
+                refresh,
+                refresh_repeat,
+                lower_priority_repeat,
+                lower_priority_delay,
+            }
+        },
+    )
+}
+
+fn hmac() -> impl Strategy<Value = Hmac> {
+    let key = vec(any::<u8>(), 32..=64).prop_map(|bytes| Key::new(&bytes).unwrap());
+    let id = (1_u8..=255).prop_map(|id| KeyId::new(id).unwrap());
+    let keys = proptest::collection::btree_map(id, key, 1..4);
+    let modes = select(vec![
+        HmacMode::Enforce,
+        HmacMode::Permissive,
+        HmacMode::ReceiveOnly,
+    ]);
+    let replay = select(vec![AntiReplay::Time, AntiReplay::Monotonic]);
+    (keys, 1_u64..=300, replay, modes).prop_map(|(keys, window, anti_replay, mode)| {
+        let active = *keys.keys().next().unwrap();
+        Hmac {
+            keys,
+            active,
+            window: Duration::from_secs(window),
+            anti_replay,
+            mode,
+        }
+    })
+}
+
+prop_compose! {
+    fn protocol()(
+        v3: bool, priority in 1_u8..=255, interval in 1_u16..=4095, preempt_mode: bool,
+        delay in 0_u64..2_000_000, start_active: bool, down in 1_u8..=100, lower: bool,
+        higher: bool, announcement in announcement()
+    ) -> InstanceConfig {
+        let version = if v3 { Version::V3 } else { Version::V2 };
+        let owner = priority == 255;
+        let preempt_mode = preempt_mode || owner;
+        let centis = if v3 { interval } else { interval % 255 * 100 + 100 };
+        InstanceConfig {
+            version, preempt_mode, announcement,
+            priority: Priority::new(priority),
+            advertisement_interval: Interval::from_centis(centis).unwrap(),
+            preempt_delay: Duration::from_micros(if preempt_mode { delay } else { 0 }),
+            start_active: owner && start_active,
+            down_timer_adverts: down,
+            answer_lower_priority: lower,
+            answer_higher_priority: higher,
+            ..InstanceConfig::new(Vrid::new(1).unwrap())
+        }
+    }
+}
+
+prop_compose! {
+    fn instance(name: String, vrid: u8, scripts: Vec<String>)(
+        interface in interface(), mut protocol in protocol(), transport in transport(),
+        mut addresses in vec(address4(), 0..5), mut excluded in vec(prop_oneof![address4(), address6()], 0..3),
+        password in option::of("\\PC{1,2}"), header: bool, hmac in option::of(hmac()),
+        checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
+        interfaces in vec((self::interface(), weight()), 0..3), notify in notify()
+    ) -> Instance {
+        protocol.vrid = Vrid::new(vrid).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut fresh = |a: &VirtualAddress| seen.insert((a.address, a.interface.clone()));
+        addresses.retain(&mut fresh);
+        excluded.retain(&mut fresh);
+        let owner = protocol.priority == Priority::OWNER;
+        let settle = |mut weight: Weight| {
+            weight.points = if owner { 0 } else { weight.points };
+            weight
+        };
+        let authentication = match (hmac, password) {
+            (Some(hmac), _) => Authentication::Hmac(hmac),
+            (None, Some(text)) if protocol.version == Version::V2 => {
+                let secret = Secret::new(text.as_bytes());
+                if header { Authentication::Header(secret) } else { Authentication::Password(secret) }
+            }
+            _ => Authentication::None,
+        };
+        let mut seen = std::collections::BTreeSet::from([interface.clone()]);
+        let track_interfaces = interfaces.into_iter().filter(|i| seen.insert(i.0.clone()));
+        let track_interfaces = track_interfaces
+            .map(|(interface, weight)| TrackedInterface { interface, weight: settle(weight) })
+            .collect();
+        let track_scripts = scripts.iter().cloned().zip(weights)
+            .map(|(script, weight)| TrackedScript { script, weight: settle(weight) })
+            .collect();
+        Instance {
+            name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
+            checksum_without_pseudo_header: checksum,
+            ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
+        }
+    }
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let names = || proptest::collection::btree_set("[a-zA-Z_.é \"\\\\-]{1,8}", 0..4);
+    (
+        names(),
+        names(),
+        option::of("\\PC{0,6}"),
+        option::of(user()),
+        any::<bool>(),
+    )
+        .prop_flat_map(
+            |(scripts, instances, router_id, script_user, script_security)| {
+                let globals = Globals {
+                    router_id,
+                    script_user,
+                    script_security,
+                };
+                let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
+                let scripts: Vec<_> = names.iter().cloned().map(script).collect();
+                let instances = instances.into_iter().zip(1..);
+                let instances: Vec<_> = instances
+                    .map(|(name, vrid)| instance(name, vrid, names.clone()))
+                    .collect();
+                (scripts, instances, notify(), any::<bool>()).prop_map(
+                    move |(scripts, instances, notify, grouped)| {
+                        let members = instances.iter().map(|i| i.name.clone()).collect();
+                        let mut groups = vec![SyncGroup {
+                            name: "g".to_owned(),
+                            members,
+                            notify,
+                        }];
+                        groups.retain(|g| grouped && !g.members.is_empty());
+                        Config {
+                            globals: globals.clone(),
+                            scripts,
+                            instances,
+                            groups,
+                        }
+                    },
+                )
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn what_is_written_is_read_again(config in config()) {
+        let text = emit(&config);
+        let loaded = of(&text);
+        prop_assert_eq!(&loaded.config, &config, "{}\n{}", text, said(&loaded));
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "(\\PC|\n|[\\[\\]{}=\"'.#0-9]|instance|vrid|addresses|track){0,40}") {
+        let loaded = of(&text);
+        for diagnostic in &loaded.diagnostics {
+            for label in &diagnostic.labels {
+                prop_assert!(loaded.sources.position(label.span).0 > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_piece_cut_out_never_panics(at in 0_usize..3000, length in 0_usize..200) {
+        let text = fixture("everything.toml");
+        let cut: String = text.chars().take(at).chain(text.chars().skip(at + length)).collect();
+        let loaded = of(&cut);
+        prop_assert!(loaded.exit_status() <= 6);
+    }
+}
