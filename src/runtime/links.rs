@@ -15,6 +15,8 @@ pub struct LinkState {
     pub index: u32,
     /// It can carry packets.
     pub up: bool,
+    /// Bytes that one packet may have.
+    pub mtu: u32,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
@@ -104,6 +106,7 @@ impl Watcher {
         LinkState {
             index: link.index,
             up: link.up,
+            mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
             addresses: addresses.iter().filter_map(own).collect(),
         }

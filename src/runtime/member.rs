@@ -44,7 +44,9 @@ pub(super) struct Member {
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
+    /// Addresses that adverts carry: those that fit into a packet.
     advertised: Vec<Ipv4Addr>,
+    mtu: Option<u32>,
     packet_id: u16,
 }
 
@@ -67,6 +69,7 @@ impl Member {
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
             advertised: Vec::new(),
+            mtu: None,
             config,
             footing: Footing::default(),
             placements: Arc::from([]),
@@ -101,12 +104,29 @@ impl Member {
             IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(_) => None,
         };
-        self.advertised = self.config.addresses.iter().filter_map(v4).collect();
+        let version = self.config.protocol.version;
+        let fits = |mtu| vrrp::most_addresses(mtu, version, &self.authentication);
+        let most = self.mtu.map_or(usize::MAX, fits);
+        let all = self.config.addresses.iter().filter_map(v4);
+        self.advertised = all.take(most).collect();
+        let more = self.config.addresses.len() - self.advertised.len();
+        if more > 0 {
+            let name = &*self.name;
+            tracing::warn!(
+                instance = name,
+                "({name}) an advert has room for {most} addresses: {more} are moved but not advertised"
+            );
+        }
     }
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
         self.footing = self.footing_on(links);
+        let mtu = links.get(&self.config.interface).map(|link| link.mtu);
+        if mtu.is_some() && self.mtu != mtu {
+            self.mtu = mtu;
+            self.derive();
+        }
         let place = |address: &VirtualAddress| {
             let interface = address.interface.as_ref().unwrap_or(&self.config.interface);
             let link = links.get(interface)?;
