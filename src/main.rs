@@ -17,6 +17,7 @@ use clap::Parser;
 enum Call {
     Run(cli::daemon::Run),
     Check(cli::check::Check),
+    Demo(cli::demo::Demo),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -33,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Call::parse() {
         Call::Run(run) => Ok(run.run()?),
         Call::Check(check) => Ok(check.run()?),
+        Call::Demo(demo) => Ok(demo.run()?),
     }
 }
 

@@ -2,31 +2,19 @@
 //!
 //! Takes root or `unshare -rn`; without either, every test says that it skips.
 
-use std::io;
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+mod common;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use vipd::lab::{self, Captured, EchoServer, Host, Lab, Prober};
+use common::{SOON, lab};
+use vipd::lab::{self, Captured, EchoServer, Host, Prober};
 use vipd::sys::netlink::{Address, Change, Error, KernelEvent, Monitor, VRRP_PROTOCOL};
 use vipd::types::{Broadcast, InterfaceName, Scope, VirtualAddress};
-
-const SOON: Duration = Duration::from_secs(5);
-
-/// A lab, or `None` with the reason printed where this process may not have one.
-fn lab() -> Option<Lab> {
-    match Lab::new() {
-        Ok(lab) => Some(lab),
-        Err(lab::Error::CreateNamespace(error))
-            if error.kind() == io::ErrorKind::PermissionDenied =>
-        {
-            println!("skipped: making a network namespace takes root or `unshare -rn`");
-            None
-        }
-        Err(error) => panic!("no lab: {error:?}"),
-    }
-}
 
 fn virtual_address(text: &str) -> VirtualAddress {
     let (address, prefix_len) = text.split_once('/').unwrap();
@@ -346,7 +334,7 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
     });
 }
 
-/// A server and a client, with probes every millisecond until `during` returns.
+/// A server and a client, with probes every millisecond from before `during` until it returns.
 fn probes(during: impl FnOnce(&Host)) -> Option<lab::ProbeReport> {
     let lab = lab()?;
     let (server, client) = (lab.host("server").unwrap(), lab.host("client").unwrap());
@@ -355,6 +343,11 @@ fn probes(during: impl FnOnce(&Host)) -> Option<lab::ProbeReport> {
     let _echo = EchoServer::start(&server, 7).unwrap();
     let target: SocketAddr = "192.168.1.10:7".parse().unwrap();
     let prober = Prober::start(&client, target, Duration::from_millis(1)).unwrap();
+    let end = lab::now() + SOON;
+    while prober.so_far().answered_by.is_empty() {
+        assert!(lab::now() < end, "no answer within {SOON:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
     during(&server);
     Some(prober.finish())
 }
@@ -374,7 +367,6 @@ fn a_prober_loses_nothing_on_a_quiet_switch() {
 fn a_prober_measures_an_unplugged_cable() {
     let cut = Duration::from_millis(200);
     let Some(report) = probes(|server| {
-        thread::sleep(cut);
         server.unplug().unwrap();
         thread::sleep(cut);
         server.plug().unwrap();
@@ -382,8 +374,9 @@ fn a_prober_measures_an_unplugged_cable() {
     }) else {
         return;
     };
+    // To the pace of the probes and of the carrier.
     let longest = report.longest_outage;
-    assert!(longest >= cut && longest < SOON, "{longest:?}");
+    assert!(longest >= cut * 3 / 4 && longest < SOON, "{longest:?}");
     assert!(report.lost.len() >= 100, "{report:?}");
 }
 
@@ -497,4 +490,22 @@ fn a_program_that_cannot_start_is_named() {
         .spawn(&mut Command::new("/nonexistent/program"))
         .unwrap_err();
     assert_eq!(error.to_string(), "cannot start /nonexistent/program");
+}
+
+#[test]
+fn a_host_may_come_back_under_its_name() {
+    let Some(lab) = lab() else { return };
+    for _ in 0..3 {
+        let host = lab.host("node").unwrap();
+        let eth0 = host.eth0().unwrap();
+        assert!(
+            host.netlink()
+                .unwrap()
+                .addresses(Some(eth0))
+                .unwrap()
+                .iter()
+                .all(|found| found.address.is_ipv6())
+        );
+        host.add_address("192.168.1.10/24").unwrap();
+    }
 }

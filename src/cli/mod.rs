@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod daemon;
+pub(crate) mod demo;
 pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod mask;

@@ -1,36 +1,25 @@
 //! What passes through the switch, with the kernel's time stamps.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
-    recvmsg, setsockopt, socket, sockopt,
-};
-use nix::sys::time::TimeSpec;
-
-use super::clock::to_nanos;
 use super::{Error, Namespace, now};
 use crate::sys::netlink::Netlink;
+use crate::sys::socket::wait_readable;
+use crate::sys::tap::Tap;
 use crate::wire::auth::ah;
 use crate::wire::ip;
 
 const AUTHENTICATION_HEADER: u8 = ip::Protocol::AuthenticationHeader.number();
 
-/// Larger than any frame: virtual interfaces pass segments that were never cut.
-const FRAME_LEN: usize = 64 * 1024;
-const BUFFER_LEN: usize = 16 * 1024 * 1024;
-
-/// How often the capturing thread looks whether it is still wanted, in milliseconds.
-const HEARTBEAT: u8 = 50;
+/// How often the capturing thread looks whether it is still wanted.
+const HEARTBEAT: Duration = Duration::from_millis(50);
 
 /// A frame on its way into the switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,15 +195,14 @@ impl Capture {
         switch: &Namespace,
         keep: impl Fn(&Captured) -> bool + Send + 'static,
     ) -> Result<Self, Error> {
-        let socket = switch.enter(open_socket)?;
-        let socket = socket.map_err(|source| Error::Socket {
+        let tap = switch.enter(Tap::open)?.map_err(|source| Error::Socket {
             purpose: "capture",
             source,
         })?;
-        let mut tap = Tap {
-            socket,
+        let mut ports = Ports {
+            tap,
             netlink: switch.netlink()?,
-            ports: BTreeMap::new(),
+            names: BTreeMap::new(),
         };
         let (sender, frames) = mpsc::channel();
         let wanted = Arc::new(AtomicBool::new(true));
@@ -223,7 +211,7 @@ impl Capture {
             .name("capture".to_owned())
             .spawn(move || {
                 while running.load(Ordering::Relaxed) {
-                    if let Some(frame) = tap.next().filter(&keep) {
+                    if let Some(frame) = ports.next().filter(&keep) {
                         let _ = sender.send(frame); // nobody listens: about to end
                     }
                 }
@@ -273,75 +261,40 @@ impl Drop for Capture {
     }
 }
 
-/// A socket that hears every interface of the switch.
-struct Tap {
-    socket: OwnedFd,
+/// The ports of the switch.
+struct Ports {
+    tap: Tap,
     netlink: Netlink,
-    ports: BTreeMap<u32, Arc<str>>,
+    names: BTreeMap<u32, Arc<str>>,
 }
 
-impl Tap {
+impl Ports {
     /// The next frame into a port, if one comes soon. Every frame also leaves by other ports and
     /// passes the bridge itself; those copies do not count.
     fn next(&mut self) -> Option<Captured> {
-        let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        poll(&mut ready, HEARTBEAT)
-            .ok()
-            .filter(|&count| count > 0)?;
-        let (ifindex, at_nanos, bytes) = receive(&self.socket)?;
+        let mut frame = self.tap.receive().ok()?;
+        if frame.is_none() {
+            wait_readable(&[self.tap.as_fd()], Some(HEARTBEAT), &mut Vec::new()).ok()?;
+            frame = self.tap.receive().ok()?;
+        }
+        let frame = frame.filter(|frame| !frame.outgoing)?;
+        let at_nanos = u64::try_from(frame.at.as_nanos()).ok()?;
         Some(Captured {
             at_nanos,
-            port: self.port(ifindex)?,
-            bytes,
+            port: self.name(frame.ifindex)?,
+            bytes: frame.bytes,
         })
     }
 
-    fn port(&mut self, ifindex: u32) -> Option<Arc<str>> {
-        if let Some(port) = self.ports.get(&ifindex) {
-            return Some(Arc::clone(port));
+    fn name(&mut self, ifindex: u32) -> Option<Arc<str>> {
+        if let Some(name) = self.names.get(&ifindex) {
+            return Some(Arc::clone(name));
         }
         let link = self.netlink.link_by_index(ifindex).ok()??;
-        let port = Arc::from(link.master.map(|_| link.name.as_str())?);
-        self.ports.insert(ifindex, Arc::clone(&port));
-        Some(port)
+        let name = Arc::from(link.master.map(|_| link.name.as_str())?);
+        self.names.insert(ifindex, Arc::clone(&name));
+        Some(name)
     }
-}
-
-fn receive(socket: &OwnedFd) -> Option<(u32, u64, Vec<u8>)> {
-    let mut bytes = vec![0; FRAME_LEN];
-    let mut control = nix::cmsg_space!(TimeSpec);
-    let mut slices = [IoSliceMut::new(&mut bytes)];
-    let flags = MsgFlags::MSG_DONTWAIT;
-    let message =
-        recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).ok()?;
-    let address = message.address?;
-    let at_nanos = message.cmsgs().ok()?.find_map(|message| {
-        let ControlMessageOwned::ScmTimestampns(time) = message else {
-            return None;
-        };
-        Some(to_nanos(time.tv_sec(), time.tv_nsec()))
-    })?;
-    let length = message.bytes;
-    if address.pkttype() == libc::PACKET_OUTGOING {
-        return None;
-    }
-    bytes.truncate(length);
-    bytes.shrink_to_fit();
-    Some((u32::try_from(address.ifindex()).ok()?, at_nanos, bytes))
-}
-
-fn open_socket() -> io::Result<OwnedFd> {
-    let socket = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::EthAll,
-    )?;
-    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_LEN).is_err() {
-        setsockopt(&socket, sockopt::RcvBuf, &BUFFER_LEN)?;
-    }
-    Ok(socket)
 }
 
 #[cfg(test)]

@@ -1,30 +1,25 @@
-//! The kernel's clocks: the lab measures real time, and packets are stamped with it.
+//! Real time: the lab measures it, and nothing that it does is ever replayed.
+#![expect(clippy::disallowed_methods, reason = "the lab measures real time")]
 
-use nix::time::{ClockId, clock_gettime};
+use std::sync::LazyLock;
+use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
 use crate::types::Instant;
 
-/// Time on the clock that never jumps (`CLOCK_MONOTONIC`).
+/// Where [`now`] counts from.
+static ORIGIN: LazyLock<StdInstant> = LazyLock::new(StdInstant::now);
+
+/// Time since the first call, on a clock that never jumps.
 #[must_use]
 pub fn now() -> Instant {
-    Instant::from_nanos(nanos(ClockId::CLOCK_MONOTONIC))
+    Instant::default() + ORIGIN.elapsed()
 }
 
-/// Nanoseconds since 1970 (`CLOCK_REALTIME`), the clock of captured frames.
+/// Nanoseconds since 1970, on the clock of captured frames.
 #[must_use]
 pub fn realtime_nanos() -> u64 {
-    nanos(ClockId::CLOCK_REALTIME)
-}
-
-fn nanos(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock).expect("every Linux has both clocks");
-    to_nanos(time.tv_sec(), time.tv_nsec())
-}
-
-/// Nanoseconds of a `timespec` after 1970.
-pub(super) fn to_nanos(seconds: i64, nanos: i64) -> u64 {
-    let part = |value| u64::try_from(value).unwrap_or(0);
-    part(seconds)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(part(nanos))
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -168,6 +168,16 @@ impl Host {
     }
 }
 
+/// Its port goes at once; the kernel takes the rest of a namespace down in its own time, and a new
+/// host may want the name.
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Ok(mut netlink) = self.switch.namespace.netlink() {
+            let _ = netlink.delete_link(self.port); // the whole switch may be going
+        }
+    }
+}
+
 fn parse_address(text: &str) -> Result<VirtualAddress, Error> {
     let parse = || {
         let (address, prefix_len) = text.split_once('/')?;

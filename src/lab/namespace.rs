@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 
-use nix::sched::{CloneFlags, setns, unshare};
-
 use super::Error;
+use crate::sys::namespace::{enter_network, leave_network};
 use crate::sys::netlink::Netlink;
 
 /// A network namespace.
@@ -23,7 +22,7 @@ impl Namespace {
     /// [`Error::CreateNamespace`] if the process may not.
     pub fn new() -> Result<Self, Error> {
         let made = on_own_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET)?;
+            leave_network()?;
             File::open("/proc/thread-self/ns/net")
         })?;
         made.map(|handle| Self { handle })
@@ -38,8 +37,7 @@ impl Namespace {
     /// [`Error::EnterNamespace`] or [`Error::Thread`]; `work` has not run then.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         on_own_thread(|| {
-            setns(&self.handle, CloneFlags::CLONE_NEWNET)
-                .map_err(|errno| Error::EnterNamespace(errno.into()))?;
+            enter_network(&self.handle).map_err(Error::EnterNamespace)?;
             Ok(work())
         })?
     }

@@ -7,10 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use super::{Error, now};
+use crate::sys::process;
 
 /// How often a process that is waited for is looked at.
 const POLL: Duration = Duration::from_millis(2);
@@ -88,17 +86,14 @@ impl Process {
 
     /// Sends a signal, by its number, to the program; none if it has ended.
     pub fn signal(&self, number: i32) {
-        if let (Some(pid), Ok(signal)) = (self.pid(), Signal::try_from(number)) {
-            let _ = nix::sys::signal::kill(pid, signal); // it may just have ended
-        }
+        process::signal(self.id(), number);
     }
 
     /// Kills the program and its children at once, as a power loss would, and waits.
     pub fn kill(&mut self) {
-        if let Some(group) = self.pid() {
-            let _ = killpg(group, Signal::SIGKILL); // it may just have ended
-        }
+        process::kill_group(self.id());
         let _ = self.child.wait();
+        process::reap_group(self.id());
     }
 
     /// How it ended, unless it still runs after `timeout`.
@@ -129,10 +124,6 @@ impl Process {
             .wait_timeout_while(self.output.lines(), timeout, |lines| find(lines).is_none())
             .unwrap_or_else(PoisonError::into_inner);
         find(&lines)
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().map(Pid::from_raw)
     }
 }
 

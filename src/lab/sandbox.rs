@@ -11,14 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid, getgid, getuid};
-
 use super::Error;
+use crate::sys::namespace;
+use crate::sys::process::Identity;
 
 /// This program, running again in namespaces of its own: network, mounts, processes, and users
 /// where the process is not root.
@@ -39,7 +34,7 @@ impl Sandbox {
     /// [`Error::Sandbox`] if the kernel forbids it, or if this process has a second thread.
     pub fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, Error> {
         leave_host()?;
-        private_mounts().map_err(failed("make the mounts private"))?;
+        namespace::make_mounts_private().map_err(failed("make the mounts private"))?;
         let child = Command::new("/proc/self/exe")
             .arg0("vipd")
             .args(arguments)
@@ -66,9 +61,12 @@ impl Sandbox {
     }
 }
 
-/// Proof of being process 1 of a [`Sandbox`], set up.
+/// Being process 1 of a [`Sandbox`], set up.
 #[derive(Debug)]
-pub struct Inside(());
+pub struct Inside {
+    /// The number of this process outside, for nsenter(1).
+    pub outside_id: Option<u32>,
+}
 
 impl Inside {
     /// Ties this process's life to the one outside, and gives it its own `/proc` and an empty
@@ -78,17 +76,45 @@ impl Inside {
     ///
     /// [`Error::Sandbox`] if the kernel forbids it.
     pub fn enter() -> Result<Self, Error> {
-        set_pdeathsig(Signal::SIGKILL).map_err(failed("be killed with the process outside"))?;
+        namespace::die_with_parent().map_err(failed("be killed with the process outside"))?;
         thread::Builder::new()
             .name("outside".to_owned())
             .spawn(exit_with_outside)
             .map_err(Error::Thread)?;
+        // Until here /proc is the outside's, and shows this process by its number there.
+        let outside_id = fs::read_link("/proc/self")
+            .ok()
+            .and_then(|id| id.to_str()?.parse().ok());
         // A container that hides parts of /proc forbids a fresh one. The old one does, too: there,
         // /proc/self is right, and only the process numbers are the outside's.
-        let _ = mount_over("proc", "/proc");
-        mount_over("tmpfs", "/run").map_err(failed("mount an empty /run"))?;
-        Ok(Self(()))
+        let _ = namespace::mount_over("proc", "/proc");
+        namespace::mount_over("tmpfs", "/run").map_err(failed("mount an empty /run"))?;
+        Ok(Self { outside_id })
     }
+}
+
+impl Inside {
+    /// What somebody outside types before a command to run it in the network namespace of the
+    /// process or thread `id`, which is a number inside.
+    #[must_use]
+    pub fn enter_command(&self, id: u32) -> Option<String> {
+        let outside_id = self.outside_id?;
+        let user = if is_own_user_namespace() {
+            " --user --preserve-credentials"
+        } else {
+            ""
+        };
+        let network = format!("/proc/{outside_id}/root/proc/{id}/ns/net");
+        Some(format!(
+            "nsenter --target {outside_id}{user} --net={network}"
+        ))
+    }
+}
+
+/// The map of the first user namespace has all users in it; [`become_root`] maps one.
+fn is_own_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().nth(2) == Some("1")
 }
 
 /// The process outside may have died before it could take us with it.
@@ -100,36 +126,22 @@ fn exit_with_outside() {
 }
 
 fn leave_host() -> Result<(), Error> {
-    let spaces = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
-    let (uid, gid) = (getuid(), getgid());
+    let outside = Identity::own();
     // Root keeps real-time priority and large buffers if it stays itself.
-    if uid.is_root() && unshare(spaces).is_ok() {
+    if outside.uid == 0 && namespace::leave_host(false).is_ok() {
         return Ok(());
     }
-    unshare(spaces | CloneFlags::CLONE_NEWUSER).map_err(failed("make private namespaces"))?;
-    become_root(uid, gid).map_err(failed("become root of a user namespace"))
+    namespace::leave_host(true).map_err(failed("make private namespaces"))?;
+    become_root(outside).map_err(failed("become root of a user namespace"))
 }
 
 /// Root inside, the caller outside, and nobody else.
-fn become_root(uid: Uid, gid: Gid) -> io::Result<()> {
+fn become_root(outside: Identity) -> io::Result<()> {
     fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    fs::write("/proc/self/uid_map", format!("0 {} 1", outside.uid))?;
+    fs::write("/proc/self/gid_map", format!("0 {} 1", outside.gid))
 }
 
-fn private_mounts() -> Result<(), Errno> {
-    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
-}
-
-fn mount_over(kind: &str, target: &str) -> Result<(), Errno> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some(kind), target, Some(kind), flags, None::<&str>)
-}
-
-fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Error {
-    move |source| Error::Sandbox {
-        step,
-        source: source.into(),
-    }
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Sandbox { step, source }
 }

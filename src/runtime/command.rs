@@ -4,10 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use tokio::sync::oneshot;
+
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
 use crate::types::{InstanceId, Priority};
+use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
 use crate::vrrp::track::{RiseFall, TrackerId};
@@ -26,6 +29,8 @@ pub enum Command {
     },
     /// A new configuration.
     Reload(Box<Changes>),
+    /// Answer once every command before this one has been obeyed.
+    Confirm(oneshot::Sender<()>),
     /// Hand over and end.
     Shutdown,
     /// Give up everything and end at once.
@@ -45,6 +50,17 @@ pub struct Assignment {
     pub tracking: Tracking,
 }
 
+/// A sync group as a reload leaves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedGroup {
+    /// Which one; the same for as long as its name is.
+    pub id: GroupId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its members in configured order.
+    pub members: Vec<InstanceId>,
+}
+
 /// What a reload does.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
@@ -52,6 +68,8 @@ pub struct Changes {
     pub trackers: Vec<(TrackerId, RiseFall)>,
     /// Trackers that keep their results with other counts: rise and fall.
     pub counts: Vec<(TrackerId, u32, u32)>,
+    /// All sync groups.
+    pub groups: Vec<SyncedGroup>,
     /// Instances that go.
     pub removed: Vec<InstanceId>,
     /// Instances that come.
@@ -75,6 +93,15 @@ pub enum Report {
         transition: Transition,
         /// Its effective priority.
         priority: Priority,
+    },
+    /// A sync group has changed its state.
+    GroupTransition {
+        /// Which one.
+        id: GroupId,
+        /// Its name.
+        name: Arc<str>,
+        /// What all its members are now.
+        transition: Transition,
     },
 }
 

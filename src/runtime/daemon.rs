@@ -18,14 +18,17 @@ use super::links::{VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
 use super::reload::Registry;
 use super::scripts::Scripts;
-use crate::config::model::{self, Config};
+use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
+use crate::types::{InterfaceName, VirtualAddress};
 
 /// Longest wait for scripts that were started because the daemon stops. keepalived: 1 s.
 const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// Time until the watch over interfaces is taken up again after it failed.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 /// Longest wait for the engine to answer a question.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -142,7 +145,8 @@ impl Daemon {
         ];
         let to = engine.clone();
         // Blocks in the kernel for ever: it ends with the process.
-        drop(spawn("vipd-links", move || watch(watcher, &to))?);
+        let again = virtual_addresses.clone();
+        drop(spawn("vipd-links", move || watch(watcher, &again, &to))?);
         Ok(Self {
             engine,
             ended,
@@ -163,13 +167,13 @@ impl Daemon {
             .take()
             .map(|reports| tokio::spawn(notifier::run(self.notifies.clone(), reports)));
         if let Some(config) = self.first.take() {
-            self.adopt(config);
+            self.adopt(config).await;
         }
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         tracing::info!("Startup complete");
         loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload(load),
+                _ = signals.hangup.recv() => self.reload(load).await,
                 _ = signals.statistics.recv() => self.write_statistics(options),
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
@@ -204,14 +208,45 @@ impl Daemon {
                 }
             }
         };
-        self.join();
-        if well { Ok(()) } else { Err(Error::Engine) }
+        self.end(well)
     }
 
     fn ended_by_itself(mut self, well: bool) -> Result<(), Error> {
         self.scripts.stop();
+        self.end(well)
+    }
+
+    fn end(&mut self, well: bool) -> Result<(), Error> {
         self.join();
-        if well { Ok(()) } else { Err(Error::Engine) }
+        if well {
+            return Ok(());
+        }
+        self.remove_all_addresses();
+        Err(Error::Engine)
+    }
+
+    /// The last resort when those who should remove them have failed.
+    fn remove_all_addresses(&self) {
+        let removed = Netlink::open().and_then(|mut netlink| {
+            let links = netlink.links()?;
+            let index =
+                |name: &InterfaceName| links.iter().find(|l| l.name == *name).map(|l| l.index);
+            let placed = |instance: &Instance| {
+                let own = instance.interface.clone();
+                let place = move |a: &VirtualAddress| {
+                    (a.interface.clone().unwrap_or(own.clone()), a.clone())
+                };
+                instance.all_addresses().map(place).collect::<Vec<_>>()
+            };
+            let all = self.registry.config().instances.iter().flat_map(placed);
+            let all: Vec<_> = all
+                .filter_map(|(name, a)| Some((index(&name)?, a)))
+                .collect();
+            netlink.remove_addresses(&all)
+        });
+        if let Err(error) = removed {
+            tracing::error!("virtual addresses may be left: {}", Chain(&error));
+        }
     }
 
     /// Waits until the last address has been removed.
@@ -222,7 +257,7 @@ impl Daemon {
         }
     }
 
-    fn reload(&mut self, load: &Load) {
+    async fn reload(&mut self, load: &Load) {
         let monotonic = sd_notify::NotifyState::monotonic_usec_now();
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         if let Ok(now) = monotonic {
@@ -230,7 +265,7 @@ impl Daemon {
         }
         match load() {
             Some(config) => {
-                self.adopt(config);
+                self.adopt(config).await;
                 tracing::info!("Reload complete");
             }
             None => tracing::error!("reload refused: everything stays as it was"),
@@ -238,13 +273,20 @@ impl Daemon {
         tell_systemd(&[sd_notify::NotifyState::Ready]);
     }
 
-    fn adopt(&mut self, config: Config) {
+    /// Goes over to a configuration and waits until the engine runs it.
+    async fn adopt(&mut self, config: Config) {
         let adoption = self.registry.adopt(config);
         self.virtual_addresses.set(adoption.virtual_addresses);
-        self.notifies.set(adoption.globals, adoption.notifies);
+        self.notifies
+            .set(adoption.globals, adoption.notifies, adoption.group_notifies);
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);
+        let (reply, confirmed) = oneshot::channel();
+        self.engine.send(Command::Confirm(reply));
+        if tokio::time::timeout(ANSWER, confirmed).await.is_err() {
+            tracing::warn!("the engine is slow to take the configuration over");
+        }
     }
 
     fn write_statistics(&self, options: &Options) {
@@ -310,12 +352,15 @@ fn work_on(executor: Executor, work: &mpsc::Receiver<Work>) {
     executor.run(work);
 }
 
-fn watch(mut watcher: Watcher, engine: &Handle) {
+fn watch(mut watcher: Watcher, again: &VirtualAddresses, engine: &Handle) {
     let mut known = watcher.links();
     loop {
         if let Err(error) = watcher.wait() {
-            tracing::error!("interfaces are no longer watched: {}", Chain(&error));
-            return;
+            tracing::error!("interfaces are not watched: {}", Chain(&error));
+            thread::sleep(WATCH_AGAIN);
+            if let Ok(anew) = Watcher::open(again.clone()) {
+                watcher = anew;
+            }
         }
         let links = watcher.links();
         if links != known {

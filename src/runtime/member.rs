@@ -60,6 +60,7 @@ pub(super) enum Complaint {
     Skew(IpAddr),
     NumbersUsedUp,
     SendFailed(IpAddr),
+    Late,
 }
 
 impl Member {

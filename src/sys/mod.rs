@@ -1,8 +1,10 @@
 //! The kernel and processes, behind types of our own.
 
 mod ffi;
+pub mod namespace;
 pub mod netlink;
 pub mod pidfile;
 pub mod process;
 pub mod schedule;
 pub mod socket;
+pub mod tap;

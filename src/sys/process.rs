@@ -257,6 +257,24 @@ pub fn kill_group(leader: u32) {
     signal_group(leader, nix::sys::signal::Signal::SIGKILL);
 }
 
+/// Sends signal `number` to one process; nothing happens if it has ended.
+pub fn signal(process: u32, number: i32) {
+    let process = i32::try_from(process).ok().filter(|pid| *pid > 1);
+    let signal = nix::sys::signal::Signal::try_from(number);
+    if let (Some(process), Ok(signal)) = (process, signal) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), signal);
+    }
+}
+
+/// Waits for children in the group of `leader` that were killed with it.
+///
+/// Process 1 of a namespace inherits them from their dead parent; anybody else has none there.
+pub fn reap_group(leader: u32) {
+    let group = i32::try_from(leader).ok().filter(|pid| *pid > 1);
+    let Some(group) = group else { return };
+    while nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(-group), None).is_ok() {}
+}
+
 fn signal_group(leader: u32, signal: nix::sys::signal::Signal) {
     // Group 0 and 1 would be our own and init's.
     let group = i32::try_from(leader).ok().filter(|pid| *pid > 1);

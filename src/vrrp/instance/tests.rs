@@ -93,14 +93,13 @@ fn a_start_removes_left_over_addresses_and_listens() {
 }
 
 #[test]
-fn an_owner_with_state_master_starts_active() {
+fn an_owner_with_state_master_starts_active_and_keeps_its_addresses() {
     let owner = InstanceConfig {
         start_active: true,
         ..config(Version::V2, 255)
     };
     let effects = Bench::new(owner).feed(0, Input::Startup);
-    assert_eq!(effects.first(), Some(&Effect::RemoveAddresses));
-    assert_eq!(effects.get(1), Some(&Effect::SendAdvert(Priority::OWNER)));
+    assert_eq!(effects.first(), Some(&Effect::SendAdvert(Priority::OWNER)));
     assert_eq!(effects.last(), Some(&Effect::Notify(Transition::Active)));
 }
 
@@ -282,6 +281,23 @@ fn an_active_router_answers_what_does_not_outrank_it() {
 }
 
 #[test]
+fn preempt_mode_plays_no_part_in_active() {
+    for preempt_mode in [true, false] {
+        let config = InstanceConfig {
+            preempt_mode,
+            ..config(Version::V2, 100)
+        };
+        let effects = Bench::active(config.clone()).feed(4000, advert(101, "10.0.0.1"));
+        assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+        let effects = Bench::active(config).feed(4000, advert(99, "10.0.0.1"));
+        assert_eq!(
+            effects.first(),
+            Some(&Effect::SendAdvert(Priority::DEFAULT))
+        );
+    }
+}
+
+#[test]
 fn lower_prio_no_advert_keeps_an_active_router_quiet_and_its_beat() {
     let quiet = InstanceConfig {
         answer_lower_priority: false,
@@ -334,7 +350,8 @@ fn addresses_are_announced_again_after_the_delay_and_at_every_refresh() {
             Effect::SendAdvert(_)
             | Effect::InstallAddresses
             | Effect::RemoveAddresses
-            | Effect::Notify(_) => None,
+            | Effect::Notify(_)
+            | Effect::NotifyGroup(..) => None,
         }));
     }
     assert_eq!(announced, [(6500, 1), (8500, 5), (9500, 1), (12_500, 1)]);
@@ -602,7 +619,7 @@ proptest! {
                         prop_assert!(*priority != Priority::RELEASE || was_active);
                         prop_assert!(*priority == Priority::RELEASE || active || was_active);
                     }
-                    Effect::Notify(_) => {}
+                    Effect::Notify(_) | Effect::NotifyGroup(..) => {}
                 }
             }
             prop_assert_eq!(installed, instance.holds_addresses());

@@ -1,0 +1,7 @@
+//! `cargo fuzz run inputs`
+#![no_main]
+
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::inputs(data));
