@@ -175,6 +175,20 @@ fn what_is_not_signed_rightly_is_not_believed() {
 }
 
 #[test]
+fn both_forms_of_a_checksum_elect_and_the_difference_is_said_once() {
+    let Some(mut pair) = Pair::new() else { return };
+    pair.start(0, &instance(200, 3, "0.1", "v3_checksum_as_v2"));
+    pair.start(1, &instance(100, 3, "0.1", ""));
+    wait_for("node 1 is active", SOON, || pair.only_first_holds());
+    let line = format!("{NODE1} sends checksums without pseudo-header, we with pseudo-header");
+    stays("one holder", Duration::from_secs(1), || {
+        pair.only_first_holds()
+    });
+    assert!((1..=2).contains(&pair.said(1, &line)));
+    assert_eq!(pair.said(1, "discarded"), 0);
+}
+
+#[test]
 fn a_range_of_ttls_keeps_out_who_is_too_far_away() {
     let text = |priority, us: u8, ttl: u8, option: &str| {
         let more = format!(

@@ -350,6 +350,9 @@ impl Member {
     }
 
     /// Whether an advert lists the addresses that we list.
+    ///
+    /// RFC 3768 §7.1 would drop it otherwise, unless an owner sent it. keepalived takes it since
+    /// 2.3.3, in both versions, and counts it; so do we.
     pub(super) fn lists_same_addresses(&self, received: &Received) -> bool {
         let ours: BTreeSet<IpAddr> = self.advertised.iter().map(|a| IpAddr::V4(*a)).collect();
         let theirs: BTreeSet<IpAddr> = received.addresses.iter().copied().collect();

@@ -660,6 +660,28 @@ mod tests {
         assert_eq!(got.unwrap_err(), Rejected::Checksum);
     }
 
+    /// keepalived verifies nothing with `v3_checksum_as_v2`.
+    #[test]
+    fn no_flipped_bit_passes_in_either_form() {
+        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        for (version, form) in [
+            (Version::V2, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::PseudoHeader),
+        ] {
+            let none = Authentication::None;
+            let mut out = outgoing(version, &none, &vip);
+            out.checksum = form;
+            let good = emit(&out);
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let got = receive(&packet(&bad), &demands(version, &none));
+                assert!(got.is_err(), "{version:?} {form:?} bit {bit}");
+            }
+        }
+    }
+
     #[test]
     fn room_for_addresses_is_what_the_rest_leaves() {
         let room = |mtu, version, authentication| most_addresses(mtu, version, authentication);
