@@ -50,6 +50,10 @@ impl Lowering {
         else {
             return;
         };
+        if draft.ipvlan {
+            self.no_ipvlan(&draft);
+            return;
+        }
         if draft.family == Some(Family::V6) {
             self.left_out(&draft, "virtual routers for IPv6 are not active yet");
             return;
@@ -67,6 +71,8 @@ impl Lowering {
             announcement: announcement(&draft.garp, &draft.defaults.garp),
             ..InstanceConfig::new(vrid)
         };
+        let virtual_mac = self.virtual_mac(&mut draft, vrid);
+        let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);
         self.out.config.instances.push(Instance {
             name: draft.name,
             interface,
@@ -76,6 +82,8 @@ impl Lowering {
             addresses: draft.addresses.into_iter().map(|a| a.0).collect(),
             excluded: draft.excluded.into_iter().map(|a| a.0).collect(),
             checksum_without_pseudo_header: draft.checksum_as_v2,
+            virtual_mac,
+            accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
             track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
             track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
@@ -208,7 +216,9 @@ impl Lowering {
                 "accept",
                 "strict mode has no accept mode in version 2",
             );
+            draft.accept = Some(false);
         }
+        self.strict_virtual_mac(draft);
         if !draft.peers.is_empty() {
             self.push(
                 Diagnostic::new(
@@ -231,20 +241,6 @@ impl Lowering {
         if draft.defaults.higher_prio_send_advert {
             self.correct(draft, "higher_prio_send_advert", "strict mode sends none");
             draft.defaults.higher_prio_send_advert = false;
-        }
-        if !owner && draft.accept != Some(true) {
-            self.push(
-                Diagnostic::new(
-                    Severity::Warning,
-                    Code(401),
-                    Class::Silent,
-                    format!(
-                        "`{}`: strict mode does not yet drop traffic to its addresses",
-                        draft.name
-                    ),
-                )
-                .label(draft.span, ""),
-            );
         }
     }
 
@@ -371,7 +367,7 @@ impl Lowering {
     }
 
     fn transport(&mut self, draft: &Draft) -> Transport {
-        if draft.virtual_mac && draft.promote {
+        if draft.virtual_mac.is_some() && draft.promote {
             self.correct(
                 draft,
                 "promote_secondaries",
@@ -379,7 +375,7 @@ impl Lowering {
             );
         }
         if !draft.peers.is_empty() {
-            if draft.virtual_mac && !draft.xmit_base {
+            if draft.virtual_mac.is_some() && !draft.xmit_base {
                 self.correct(
                     draft,
                     "use_vmac",
