@@ -32,6 +32,8 @@ const BATCH: usize = 512;
 const PACKET_LEN: usize = 2048;
 /// How long before a takeover engine and executor stay awake.
 const HEAD_START: Duration = Duration::from_micros(200);
+/// Addresses that are installed in so short a time that an advert may wait for them.
+const FEW: usize = 32;
 /// Time until a socket that could not be opened is tried again.
 const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
@@ -333,12 +335,49 @@ impl Driver {
         self.last_now = now.max(self.last_now);
         let mut effects = std::mem::take(&mut self.effects);
         self.router.handle(self.last_now, event, &mut effects);
-        for (id, effect) in effects.drain(..) {
-            self.perform(id, effect);
-        }
+        self.perform_all(&mut effects);
         self.effects = effects;
         self.flush();
         self.drop_finished();
+    }
+
+    /// In exactly that order, save for one thing: an advert from a virtual MAC address makes the
+    /// switch send the clients here at once, so it leaves when the addresses are there.
+    fn perform_all(&mut self, effects: &mut Vec<InstanceEffect>) {
+        let mut rest = effects.drain(..).peekable();
+        while let Some((id, effect)) = rest.next() {
+            let Effect::SendAdvert(priority) = effect else {
+                self.perform(id, effect);
+                continue;
+            };
+            let install = (id, Effect::InstallAddresses);
+            if self.moves_clients(id) && rest.next_if_eq(&install).is_some() {
+                self.perform(id, Effect::InstallAddresses);
+                self.enqueue_advert(id, priority);
+            } else {
+                self.perform(id, effect);
+            }
+        }
+    }
+
+    fn moves_clients(&self, id: InstanceId) -> bool {
+        let few = |member: &Member| member.placements.len() <= FEW;
+        self.members
+            .get(&id)
+            .is_some_and(|member| member.moves_mac() && few(member))
+    }
+
+    /// Has the executor send an advert after what it has to do before.
+    fn enqueue_advert(&mut self, id: InstanceId, priority: Priority) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let Some(ifindex) = member.footing.ifindex else {
+            return;
+        };
+        member.statistics.adverts_sent += 1;
+        let frames = member.advert_frames(priority).into();
+        self.enqueue(id, Action::Transmit { ifindex, frames });
     }
 
     fn perform(&mut self, id: InstanceId, effect: Effect) {
@@ -555,9 +594,11 @@ impl Driver {
             id,
             config,
             tracking,
+            device,
+            table,
         } = assignment;
         let protocol = config.protocol.clone();
-        self.members.insert(id, Member::new(config));
+        self.members.insert(id, Member::new(config, device, table));
         self.router.add(clock::now(), id, protocol, tracking);
         self.feed_links();
         self.settle(id);
@@ -576,13 +617,15 @@ impl Driver {
             id,
             config,
             tracking,
+            device,
+            table,
         } = assignment;
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let before = Arc::clone(&member.placements);
         let protocol = config.protocol.clone();
-        member.reconfigure(config);
+        member.reconfigure(config, device, table);
         self.settle(id);
         let announce = self.remove_what_went(id, &before);
         self.feed_links();
@@ -591,9 +634,7 @@ impl Driver {
         self.last_now = time;
         self.router
             .reconfigure(time, id, protocol, tracking, announce, &mut effects);
-        for (id, effect) in effects.drain(..) {
-            self.perform(id, effect);
-        }
+        self.perform_all(&mut effects);
         self.effects = effects;
         self.flush();
     }
@@ -628,6 +669,7 @@ impl Driver {
             self.router.remove(id);
             self.members.remove(&id);
             self.pool.tidy(&self.members);
+            (self.reporter)(Report::Departed(id));
         }
     }
 

@@ -17,6 +17,8 @@ pub struct LinkState {
     pub up: bool,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
+    /// Number of the interface that it sits on.
+    pub parent: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
 }
@@ -105,6 +107,7 @@ impl Watcher {
             index: link.index,
             up: link.up,
             mac: link.mac().filter(|_| !link.noarp),
+            parent: link.parent,
             addresses: addresses.iter().filter_map(own).collect(),
         }
     }

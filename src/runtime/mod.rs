@@ -3,11 +3,15 @@
 pub mod clock;
 pub mod command;
 pub mod daemon;
+mod devices;
 pub mod driver;
 pub mod executor;
+mod filter;
+mod keeper;
 mod launch;
 pub mod links;
 mod member;
+mod memory;
 mod notifier;
 mod pool;
 mod reload;

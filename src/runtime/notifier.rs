@@ -56,7 +56,10 @@ pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Repor
             name,
             transition,
             priority,
-        } = report;
+        } = report
+        else {
+            continue;
+        };
         let batch = notifies.commands(id, &name, transition, priority);
         if batch.1.is_empty() {
             continue;
