@@ -101,7 +101,12 @@ pub fn run(config: Config, load: &Load, options: &Options) -> Result<(), Error> 
         .enable_all()
         .build()
         .map_err(Error::Start)?;
-    runtime.block_on(Daemon::start(config, options)?.serve(load, options))
+    // First of all: a signal must not end the process while devices are being made.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(Error::Start)?
+    };
+    runtime.block_on(Daemon::start(config, options)?.serve(load, options, signals))
 }
 
 struct Daemon {
@@ -182,8 +187,12 @@ impl Daemon {
         })
     }
 
-    async fn serve(mut self, load: &Load, options: &Options) -> Result<(), Error> {
-        let mut signals = Signals::new().map_err(Error::Start)?;
+    async fn serve(
+        mut self,
+        load: &Load,
+        options: &Options,
+        mut signals: Signals,
+    ) -> Result<(), Error> {
         let notifier = self
             .reports
             .take()

@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub name: Arc<str>,
     pub config: Instance,
     /// The device that carries its virtual MAC address, if it has one.
-    device: Option<InterfaceName>,
+    pub device: Option<InterfaceName>,
     /// The firewall's table for addresses without accept mode.
     table: Arc<str>,
     pub footing: Footing,
@@ -141,6 +141,14 @@ impl Member {
         let device = links.get(self.device.as_ref()?)?;
         let fits = device.mac == Some(virtual_mac.mac) && device.parent == Some(own.index);
         fits.then_some(device)
+    }
+
+    /// Its device, if that is gone, down or no longer what it should be, while all is well below.
+    pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
+        let device = self.device.as_ref()?;
+        let well = links.get(&self.config.interface).is_some_and(|own| own.up);
+        let works = self.carrier(links).is_some_and(|link| link.up);
+        (well && !works).then_some(device)
     }
 
     /// Name of the interface that adverts are sent and received on.
@@ -290,7 +298,7 @@ impl Member {
         };
         let adverts = self.adverts(priority).into_iter();
         adverts
-            .map(|(group, packet)| ethernet::multicast_v4(mac, group, &packet))
+            .map(|(group, packet)| ethernet::multicast(mac, group.into(), &packet))
             .collect()
     }
 

@@ -12,7 +12,7 @@ use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::config::source::Span;
 use crate::types::{Family, InterfaceName, Interval, Priority, Version, Vrid};
-use crate::vrrp::instance::{Announcement, InstanceConfig};
+use crate::vrrp::instance::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
 
 /// Most addresses an advert can carry.
 const MOST_ADDRESSES: usize = 255;
@@ -58,7 +58,14 @@ impl Lowering {
             self.left_out(&draft, "virtual routers for IPv6 are not active yet");
             return;
         }
+        let virtual_mac = self.virtual_mac(&mut draft, vrid);
+        let moves_clients = virtual_mac.as_ref().is_some_and(|v| !v.advertise_from_base);
         let protocol = InstanceConfig {
+            handover_overlap: if moves_clients {
+                Duration::ZERO
+            } else {
+                HANDOVER_OVERLAP
+            },
             version,
             priority,
             advertisement_interval: interval,
@@ -71,7 +78,6 @@ impl Lowering {
             announcement: announcement(&draft.garp, &draft.defaults.garp),
             ..InstanceConfig::new(vrid)
         };
-        let virtual_mac = self.virtual_mac(&mut draft, vrid);
         let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);
         self.out.config.instances.push(Instance {
             name: draft.name,
