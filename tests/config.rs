@@ -89,6 +89,29 @@ fn what_does_not_work_yet_says_so_and_the_rest_runs() {
 }
 
 #[test]
+fn a_sync_group_gives_its_trackers_to_its_members() {
+    let loaded = loaded("groups.conf");
+    insta::assert_snapshot!("groups-diagnostics", said(&loaded));
+    insta::assert_debug_snapshot!("groups", loaded.config.groups);
+    let tracked = |i: &vipd::config::model::Instance| {
+        let scripts = i.track_scripts.iter();
+        let scripts = scripts.map(|t| format!("{} {}", t.script, t.weight.points));
+        let interfaces = i.track_interfaces.iter();
+        let interfaces = interfaces.map(|t| format!("{} {}", t.interface, t.weight.points));
+        let all: Vec<_> = scripts.chain(interfaces).collect();
+        format!("{}: {}", i.name, all.join(", "))
+    };
+    let tracked: Vec<_> = loaded.config.instances.iter().map(tracked).collect();
+    // INSIDE's own weight is taken away, then the script comes back as the group's.
+    let expected = [
+        "OUTSIDE: well -20, eth9 0",
+        "INSIDE: well -20, eth2 0, eth9 0",
+        "HEAVY: well 5",
+    ];
+    assert_eq!(tracked, expected);
+}
+
+#[test]
 fn templates_expand_to_instances() {
     let loaded = loaded("templates.conf");
     insta::assert_snapshot!("templates-diagnostics", said(&loaded));

@@ -13,7 +13,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, no_errors, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, installed, keepalived, lab,
+    no_errors, stays, vipd, wait_for,
 };
 use vipd::lab::{Host, Lab, Process};
 
@@ -251,4 +252,50 @@ fn a_script_with_weight_moves_the_address_beside_keepalived() {
     wait_for("node 1 returns", SOON + Duration::from_secs(5), || {
         one.holds() && !two.holds()
     });
+}
+
+/// A fault of one member moves both addresses, and its end brings both back.
+fn a_group_moves_as_one(first: Speaker, second: Speaker) {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let flag = folder.write("well", "");
+    let script = format!(
+        "vrrp_script check {{\n    script \"/usr/bin/test -e {}\"\n    interval 1\n}}\n",
+        flag.display()
+    );
+    let more = "track_script {\n        check\n    }";
+    let text = script + &group_text(150, "0.2", more, "");
+    let mut one = Node::new(&lab, &folder, 1, first, &text);
+    let two = Node::new(&lab, &folder, 2, second, &group_text(100, "0.2", "", ""));
+    let both = |node: &Node| node.holds() && has(&node.host, SECOND_VIP);
+    let none = |node: &Node| !node.holds() && !has(&node.host, SECOND_VIP);
+
+    wait_for("node 1 holds both", SOON, || both(&one) && none(&two));
+    std::fs::remove_file(&flag).unwrap();
+    wait_for("both move to node 2", SOON, || both(&two) && none(&one));
+    folder.write("well", "");
+    wait_for("both return", SOON + SOON, || both(&one) && none(&two));
+    stays("both stay", Duration::from_secs(1), || {
+        both(&one) && none(&two)
+    });
+    one.process.terminate();
+    wait_for("both move at the handover", SOON, || {
+        both(&two) && none(&one)
+    });
+    one.process.wait(SOON).expect("node 1 ends");
+    one.heard_nothing_wrong();
+    two.heard_nothing_wrong();
+}
+
+#[test]
+fn a_sync_group_moves_as_one_vipd_preferred() {
+    a_group_moves_as_one(Speaker::Vipd, Speaker::Keepalived);
+}
+
+#[test]
+fn a_sync_group_moves_as_one_keepalived_preferred() {
+    a_group_moves_as_one(Speaker::Keepalived, Speaker::Vipd);
 }

@@ -6,6 +6,7 @@
 mod address;
 mod complete;
 mod globals;
+mod group;
 mod instance;
 mod later;
 mod script;
@@ -24,6 +25,7 @@ use super::source::Span;
 use crate::types::InterfaceName;
 use crate::vrrp::election::Weight;
 use globals::Defaults;
+use group::GroupDraft;
 use instance::Draft;
 
 /// Where the parts of a [`Config`] are written.
@@ -112,6 +114,7 @@ struct Lowering {
     drafts: Vec<Draft>,
     /// Index of each draft by its name.
     draft_names: BTreeMap<String, usize>,
+    groups: Vec<GroupDraft>,
     /// Weight of each script by its name.
     script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
@@ -124,6 +127,7 @@ impl Lowering {
             "global_defs" => self.globals(statement),
             "vrrp_script" => self.track_script(statement),
             "vrrp_instance" => self.instance(statement),
+            "vrrp_sync_group" => self.sync_group(statement),
             "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
             "vrrp_track_process" => self.other_block(statement, Some("track_process")),
             "bfd_instance" => self.other_block(statement, Some("track_bfd")),
@@ -142,7 +146,6 @@ impl Lowering {
         }
         self.support(statement);
         self.validate(statement);
-        self.group(statement);
         self.incomplete(statement);
         self.routes_and_rules(statement);
         self.validate_inside(statement);

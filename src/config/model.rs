@@ -18,6 +18,8 @@ pub struct Config {
     pub scripts: Vec<TrackScript>,
     /// `vrrp_instance` blocks in file order; names are unique.
     pub instances: Vec<Instance>,
+    /// `vrrp_sync_group` blocks in file order; names are unique.
+    pub groups: Vec<SyncGroup>,
 }
 
 /// What holds for the whole daemon.
@@ -227,6 +229,17 @@ pub struct Instance {
     /// keepalived: `track_interface`.
     pub track_interfaces: Vec<TrackedInterface>,
     /// Programs to run on a change of state.
+    pub notify: Notify,
+}
+
+/// Instances that are Active together or not at all. keepalived: `vrrp_sync_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncGroup {
+    /// Name of the block.
+    pub name: String,
+    /// Names of instances, each in no other group. What the group tracks is in each of them.
+    pub members: Vec<String>,
+    /// Programs to run when the group changes its state, `notify` with `GROUP NAME STATE 0`.
     pub notify: Notify,
 }
 

@@ -312,7 +312,8 @@ impl Daemon {
         let adoption = self.registry.adopt(config, &names, &table);
         self.devices.expect(adoption.changes.removed.clone());
         self.virtual_addresses.set(adoption.virtual_addresses);
-        self.notifies.set(adoption.globals, adoption.notifies);
+        self.notifies
+            .set(adoption.globals, adoption.notifies, adoption.group_notifies);
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);

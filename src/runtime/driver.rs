@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::clock;
-use super::command::{Assignment, Changes, Command, Handle, Report, Reporter};
+use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
 use super::executor::{Action, Chain, Job, Placement, Placements, Work};
 use super::links::Links;
 use super::member::{Complaint, Footing, Member};
@@ -20,6 +20,7 @@ use crate::control::statistics;
 use crate::control::vocabulary;
 use crate::sys::socket::{self, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
+use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
 use crate::wire::ip::{self, Packet};
@@ -30,6 +31,8 @@ use crate::wire::vrrp::{self, Received, Rejected};
 const BATCH: usize = 512;
 /// Largest VRRP packet: 60 bytes of IP header, 8 and 255 × 4, 8 of authentication, and to spare.
 const PACKET_LEN: usize = 2048;
+/// A timer that is late by more than this share of the interval is worth a line.
+const LATE_SHARE: u32 = 4;
 /// How long before a takeover engine and executor stay awake.
 const HEAD_START: Duration = Duration::from_micros(200);
 /// Longest wait for a device that is being made again.
@@ -61,6 +64,8 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    /// Names of the sync groups.
+    groups: BTreeMap<GroupId, Arc<str>>,
     /// Instances that a reload took away and that still hand over.
     leaving: BTreeSet<InstanceId>,
     stopping: bool,
@@ -95,6 +100,7 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            groups: BTreeMap::new(),
             leaving: BTreeSet::new(),
             stopping: false,
             aborted: false,
@@ -114,6 +120,7 @@ impl Driver {
         let mut ready = Vec::new();
         while !self.finished() {
             self.wait(&mut ready)?;
+            self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
                 self.waker.reset();
@@ -343,6 +350,27 @@ impl Driver {
         }
     }
 
+    /// A host that is late by much of an interval makes its peers take over from it: the operator
+    /// must hear of it. RFC 9568 §2.5.
+    fn complain_if_late(&mut self) {
+        let Some((at, id)) = self.router.next_due() else {
+            return;
+        };
+        let late = clock::now().saturating_since(at);
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let interval = member.config.protocol.advertisement_interval;
+        if late > interval.duration() / LATE_SHARE && member.complain(Complaint::Late) {
+            tracing::warn!(
+                instance = &*member.name,
+                "({}) a timer came {late:.1?} late: this host is too busy for adverts every \
+                 {interval} s",
+                member.name
+            );
+        }
+    }
+
     fn handle(&mut self, now: Instant, event: Event) {
         self.last_now = now.max(self.last_now);
         let mut effects = std::mem::take(&mut self.effects);
@@ -411,6 +439,7 @@ impl Driver {
                 self.flush();
                 self.tell(id, transition);
             }
+            Effect::NotifyGroup(group, transition) => self.tell_of_group(group, transition),
         }
     }
 
@@ -477,6 +506,22 @@ impl Driver {
         };
         self.log_transition(id, member, transition);
         self.report(id, member, transition);
+    }
+
+    fn tell_of_group(&self, group: GroupId, transition: Transition) {
+        let Some(name) = self.groups.get(&group).map(Arc::clone) else {
+            return;
+        };
+        let word = vocabulary::transition(transition);
+        tracing::info!(
+            group = &*name,
+            "VRRP_Group({name}) Syncing instances to {word} state"
+        );
+        (self.reporter)(Report::GroupTransition {
+            id: group,
+            name,
+            transition,
+        });
     }
 
     fn log_transition(&self, id: InstanceId, member: &Member, transition: Transition) {
@@ -644,6 +689,7 @@ impl Driver {
         for (id, rise, fall) in changes.counts {
             self.router.set_tracker_counts(id, rise, fall);
         }
+        self.set_groups(changes.groups);
         for id in changes.removed {
             self.leaving.insert(id);
             self.handle(clock::now(), Event::Instance(id, Input::Shutdown));
@@ -651,8 +697,13 @@ impl Driver {
         for assignment in changes.updated {
             self.update(assignment);
         }
+        // All before the first starts: it may be in one sync group with the last.
+        let added: Vec<_> = changes.added.iter().map(|a| a.id).collect();
         for assignment in changes.added {
             self.add(assignment);
+        }
+        for id in added {
+            self.handle(clock::now(), Event::Instance(id, Input::Startup));
         }
         for id in changes.forgotten {
             self.router.remove_tracker(id);
@@ -673,7 +724,22 @@ impl Driver {
         self.router.add(clock::now(), id, protocol, tracking);
         self.feed_links();
         self.settle(id);
-        self.handle(clock::now(), Event::Instance(id, Input::Startup));
+    }
+
+    fn set_groups(&mut self, groups: Vec<SyncedGroup>) {
+        let members = groups.iter().map(|g| (g.id, g.members.clone())).collect();
+        self.groups = groups.into_iter().map(|g| (g.id, g.name)).collect();
+        self.change(|router, now, effects| router.set_groups(now, members, effects));
+    }
+
+    /// Has the router do something that is no event.
+    fn change(&mut self, what: impl FnOnce(&mut Router, Instant, &mut Vec<InstanceEffect>)) {
+        self.last_now = clock::now().max(self.last_now);
+        let mut effects = std::mem::take(&mut self.effects);
+        what(&mut self.router, self.last_now, &mut effects);
+        self.perform_all(&mut effects);
+        self.effects = effects;
+        self.flush();
     }
 
     fn feed_links(&mut self) {
@@ -700,14 +766,9 @@ impl Driver {
         self.settle(id);
         let announce = self.remove_what_went(id, &before);
         self.feed_links();
-        let mut effects = std::mem::take(&mut self.effects);
-        let time = clock::now().max(self.last_now);
-        self.last_now = time;
-        self.router
-            .reconfigure(time, id, protocol, tracking, announce, &mut effects);
-        self.perform_all(&mut effects);
-        self.effects = effects;
-        self.flush();
+        self.change(|router, now, effects| {
+            router.reconfigure(now, id, protocol, tracking, announce, effects);
+        });
     }
 
     /// Has addresses removed that an instance no longer has; says whether it has new ones.

@@ -56,6 +56,7 @@ pub(super) enum Complaint {
     AddressList(IpAddr),
     Interval(IpAddr),
     SendFailed(IpAddr),
+    Late,
 }
 
 impl Member {

@@ -100,20 +100,20 @@ pub(super) const AUTH_HMAC: &[Keyword] = &[
 /// `vrrp_sync_group`.
 #[rustfmt::skip]
 pub(super) const SYNC_GROUP: &[Keyword] = &[
-    row("group", Entries, "", Inactive("sync groups"), "members"),
-    row("track_interface", Entries, "", Inactive("sync groups"), "interfaces tracked by every member"),
-    row("track_script", Entries, "", Inactive("sync groups"), "scripts tracked by every member"),
-    row("track_file", Entries, "", Inactive("sync groups"), "files tracked by every member"),
-    row("track_process", Entries, "", Inactive("sync groups"), "processes tracked by every member"),
+    row("group", Entries, "", Works, "members"),
+    row("track_interface", Entries, "", Works, "interfaces tracked by every member"),
+    row("track_script", Entries, "", Works, "scripts tracked by every member"),
+    row("track_file", Entries, "", Inactive("file trackers"), "files tracked by every member"),
+    row("track_process", Entries, "", Inactive("process trackers"), "processes tracked by every member"),
     row("track_bfd", Entries, "", Inactive("BFD"), "BFD sessions tracked by every member"),
-    row("notify_backup", Script, "none", Inactive("sync groups"), "run when the group enters BACKUP"),
-    row("notify_master", Script, "none", Inactive("sync groups"), "run when the group enters MASTER"),
-    row("notify_fault", Script, "none", Inactive("sync groups"), "run when the group enters FAULT"),
-    row("notify_stop", Script, "none", Inactive("sync groups"), "run when the daemon stops"),
-    row("notify", Script, "none", Inactive("sync groups"), "run at every change with GROUP name state 0 appended"),
+    row("notify_backup", Script, "none", Works, "run when the group enters BACKUP"),
+    row("notify_master", Script, "none", Works, "run when the group enters MASTER"),
+    row("notify_fault", Script, "none", Works, "run when the group enters FAULT"),
+    row("notify_stop", Script, "none", Works, "run when the daemon stops"),
+    row("notify", Script, "none", Works, "run at every change with GROUP name state 0 appended"),
     row("smtp_alert", Bool, "smtp_alert_vrrp, smtp_alert, else no", Inactive("mail"), "mail at changes"),
-    row("global_tracking", Nothing, "off", Inactive("sync groups"), "deprecated name of sync_group_tracking_weight"),
-    row("sync_group_tracking_weight", Nothing, "off", Inactive("sync groups"), "allow trackers with weight for members (weights then change the priority of all members alike)"),
+    row("global_tracking", Nothing, "off", Works, "deprecated name of sync_group_tracking_weight"),
+    row("sync_group_tracking_weight", Nothing, "off", Works, "allow trackers with weight for members (weights then change the priority of all members alike)"),
     row("notify_priority_changes", Bool, "vrrp_notify_priority_changes", Inactive("notify FIFOs"), "write FIFO lines when priorities of members change"),
 ];
 

@@ -20,10 +20,13 @@ const MOST_ADDRESSES: usize = 255;
 impl Lowering {
     /// Turns all drafts into instances.
     pub(super) fn complete(&mut self) {
-        for draft in std::mem::take(&mut self.drafts) {
+        let mut drafts = std::mem::take(&mut self.drafts);
+        self.settle_groups(&mut drafts);
+        for draft in drafts {
             self.complete_one(draft);
         }
         self.conflicts();
+        self.prune_groups();
         self.script_security();
     }
 

@@ -205,6 +205,7 @@ impl Lowering {
             "lvs_process_name" => "checker_process_name",
             "lvs_flush_onstop" => "lvs_flush_on_stop",
             "enable_snmp_keepalived" => "enable_snmp_vrrp",
+            "global_tracking" => "sync_group_tracking_weight",
             "vmac_garp_intvl" => "garp_extra_if",
             "nb_get_retry" => "retry",
             "vrrp_vmac_garp_intvl" => "vrrp_garp_extra_if",

@@ -185,8 +185,12 @@ impl Lowering {
                     .and_then(|ttl| u8::try_from(ttl).ok());
                 draft.ttl = ttl.or(draft.ttl);
             }
-            "track_script" => self.track_scripts(draft, statement),
-            "track_interface" => self.track_interfaces(draft, statement),
+            "track_script" => {
+                self.tracked_scripts(&draft.name, &mut draft.track_scripts, statement);
+            }
+            "track_interface" => {
+                self.tracked_interfaces(&draft.name, &mut draft.track_interfaces, statement);
+            }
             "track_file" | "track_process" | "track_bfd" => self.other_trackers(draft, statement),
             "dont_track_primary" => draft.ignore_own_interface = true,
             "accept" => draft.accept = Some(true),
@@ -201,7 +205,7 @@ impl Lowering {
         let name = statement.keyword.name;
         match name {
             "notify" | "notify_master" | "notify_backup" | "notify_fault" | "notify_stop" => {
-                self.notify(draft, statement);
+                self.notify(&draft.name, &mut draft.notify, statement);
             }
             "garp_master_delay"
             | "garp_master_repeat"
@@ -476,26 +480,27 @@ impl Lowering {
         }
     }
 
-    fn notify(&mut self, draft: &mut Draft, statement: &Statement) {
+    /// A notify script of an instance or a sync group.
+    pub(super) fn notify(&mut self, block: &str, notify: &mut Notify, statement: &Statement) {
         let Some(command) = self.command(statement, true) else {
             return;
         };
         let place: &mut Option<Command> = match statement.keyword.name {
-            "notify_master" => &mut draft.notify.active,
-            "notify_backup" => &mut draft.notify.backup,
-            "notify_fault" => &mut draft.notify.fault,
-            "notify_stop" => &mut draft.notify.stop,
-            _ => &mut draft.notify.any,
+            "notify_master" => &mut notify.active,
+            "notify_backup" => &mut notify.backup,
+            "notify_fault" => &mut notify.fault,
+            "notify_stop" => &mut notify.stop,
+            _ => &mut notify.any,
         };
         if place.is_some() {
             let message = format!(
-                "`{}` is written twice in `{}`: the first one stays",
-                statement.keyword.name, draft.name
+                "`{}` is written twice in `{block}`: the first one stays",
+                statement.keyword.name
             );
             self.warn(404, Class::General, message, statement.whole());
             return;
         }
         *place = Some(command.clone());
-        self.uses(&command, &draft.name, statement);
+        self.uses(&command, block, statement);
     }
 }
