@@ -870,3 +870,35 @@ fn beside_keepalived_vipd_preferred() {
 fn beside_keepalived_keepalived_preferred() {
     live_together(Speaker::Keepalived, Speaker::Vipd);
 }
+
+#[test]
+fn without_nft_a_backup_is_silent_too() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let nodes = [
+        host(&lab, "node1", "192.168.1.1/24"),
+        host(&lab, "node2", "192.168.1.2/24"),
+    ];
+    let before = settings(&nodes[1]);
+    let _first = vipd(&nodes[0], &folder.write("node1.conf", &text(200, "")));
+    wait_for("node 1 is active", SOON, || holds(&nodes[0]));
+    let capture = lab.capture(|_| true).unwrap();
+    let file = folder.write("node2.conf", &text(100, ""));
+    let hidden = "for p in /usr/sbin/nft /sbin/nft /usr/bin/nft /usr/local/sbin/nft; do \
+                  [ ! -e $p ] || mount --bind /dev/null $p; done; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", hidden, "sh", env!("CARGO_BIN_EXE_vipd")]);
+    command.args(["run", "-v", "-f"]).arg(&file);
+    command.env("RUNTIME_DIRECTORY", &folder.0);
+    let mut second = nodes[1].spawn(&mut command).unwrap();
+    second
+        .wait_for_line("cannot be redirected", SOON)
+        .expect("it says so");
+    second.wait_for_line("Entering BACKUP", SOON).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let of_backup = |f: &vipd::lab::Captured| &*f.port == "node2" && f.bytes[6..12] == MAC;
+    let wrong: Vec<_> = capture.drain().into_iter().filter(of_backup).collect();
+    assert_eq!(wrong, []);
+    ends_well(&mut second);
+    assert_eq!(settings(&nodes[1]), before);
+}
