@@ -228,8 +228,7 @@ impl Keeper {
             return;
         }
         let links = self.links();
-        // Rules first: what a device says last must not escape them. keepalived: since 2.4.0 the
-        // other way round; here the device is switched off before.
+        // Devices before rules: what one says at its end must not escape them.
         for (key, device) in std::mem::take(&mut self.retired) {
             self.prepared.remove(&key);
             let ours = |l: &&Link| l.name == device.name && present(l, &links).is(&key);
