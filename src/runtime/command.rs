@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
-use crate::types::{InstanceId, Priority};
+use crate::types::{InstanceId, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
@@ -48,6 +48,10 @@ pub struct Assignment {
     pub config: model::Instance,
     /// What it tracks.
     pub tracking: Tracking,
+    /// The device that carries its virtual MAC address, if it has one.
+    pub device: Option<InterfaceName>,
+    /// The firewall's table for addresses without accept mode.
+    pub table: Arc<str>,
 }
 
 /// A sync group as a reload leaves it.
@@ -94,6 +98,8 @@ pub enum Report {
         /// Its effective priority.
         priority: Priority,
     },
+    /// An instance that a reload took away has let go of everything.
+    Departed(InstanceId),
     /// A sync group has changed its state.
     GroupTransition {
         /// Which one.

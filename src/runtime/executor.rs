@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::clock;
+use crate::link::rules;
+use crate::sys::firewall::{self, Element, Elements, Set};
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::socket::PacketSocket;
 use crate::types::{InstanceId, Instant, VirtualAddress};
@@ -30,6 +32,8 @@ pub struct Placement {
     pub mac: Option<Mac>,
     /// The address.
     pub address: VirtualAddress,
+    /// The firewall's table in which its traffic is dropped; `None` in accept mode.
+    pub dropped_in: Option<Arc<str>>,
 }
 
 /// Addresses of one instance, shared between engine and executor.
@@ -46,6 +50,13 @@ pub enum Action {
     Announce {
         /// Rounds over all addresses.
         repeat: u32,
+    },
+    /// Send these frames on an interface, now that the addresses are there.
+    Transmit {
+        /// The interface.
+        ifindex: u32,
+        /// Whole frames.
+        frames: Arc<[Vec<u8>]>,
     },
     /// Read back what was installed.
     Verify {
@@ -92,6 +103,8 @@ type Place = (u32, IpAddr);
 pub struct Executor {
     netlink: Netlink,
     packets: PacketSocket,
+    /// Opened when it is needed.
+    elements: Option<Elements>,
     queues: BTreeMap<InstanceId, VecDeque<Progress>>,
     turn: Option<InstanceId>,
     holders: BTreeMap<Place, BTreeSet<InstanceId>>,
@@ -107,6 +120,7 @@ impl Executor {
         Self {
             netlink,
             packets,
+            elements: None,
             queues: BTreeMap::new(),
             turn: None,
             holders: BTreeMap::new(),
@@ -221,7 +235,7 @@ impl Executor {
     fn piece(&mut self, progress: &mut Progress) -> bool {
         let Progress { job, done } = progress;
         let total = job.placements.len();
-        match job.action {
+        match &job.action {
             Action::Install => {
                 let piece = job
                     .placements
@@ -241,7 +255,7 @@ impl Executor {
                 *done >= total
             }
             Action::Announce { repeat } => {
-                let rounds = usize::try_from(repeat).unwrap_or(usize::MAX);
+                let rounds = usize::try_from(*repeat).unwrap_or(usize::MAX);
                 let last = total.saturating_mul(rounds);
                 let end = last.min(done.saturating_add(PIECE));
                 for at in *done..end {
@@ -253,8 +267,16 @@ impl Executor {
                 *done = end;
                 *done >= last
             }
+            Action::Transmit { ifindex, frames } => {
+                for frame in frames.iter() {
+                    if let Err(error) = self.packets.send_ipv4(*ifindex, frame) {
+                        tracing::warn!(instance = &*job.name, "{}", Chain(&error));
+                    }
+                }
+                true
+            }
             Action::Verify { attempt } => {
-                self.verify(job, attempt);
+                self.verify(job, *attempt);
                 true
             }
         }
@@ -266,6 +288,7 @@ impl Executor {
                 .entry(place(placement))
                 .or_default()
                 .insert(job.id);
+            self.filter(job, placement, true);
         }
         let wanted: Vec<_> = piece
             .iter()
@@ -289,6 +312,50 @@ impl Executor {
             unwanted.push((placement.ifindex, placement.address.clone()));
         }
         report(job, self.netlink.remove_addresses(&unwanted));
+        for placement in piece {
+            if !self.holders.contains_key(&place(placement)) {
+                self.filter(job, placement, false);
+            }
+        }
+    }
+
+    /// Has traffic to an address without accept mode dropped, before it is there and until it is
+    /// gone. RFC 9568 §6.4.3 (650).
+    fn filter(&mut self, job: &Job, placement: &Placement, drop: bool) {
+        let Some(table) = &placement.dropped_in else {
+            return;
+        };
+        if let Err(error) = self.change_filter(table, placement, drop) {
+            tracing::warn!(instance = &*job.name, "{}", Chain(&error));
+        }
+    }
+
+    fn change_filter(
+        &mut self,
+        table: &str,
+        placement: &Placement,
+        drop: bool,
+    ) -> Result<(), firewall::Error> {
+        let address = placement.address.address;
+        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let name = if link_local {
+            rules::LINK_LOCAL_ADDRESSES
+        } else {
+            rules::ADDRESSES
+        };
+        let set = Set { table, name };
+        let element = Element {
+            address,
+            ifindex: link_local.then_some(placement.ifindex),
+        };
+        if self.elements.is_none() {
+            self.elements = Some(Elements::open()?);
+        }
+        match &mut self.elements {
+            Some(elements) if drop => elements.add(&set, element),
+            Some(elements) => elements.remove(&set, element),
+            None => Ok(()),
+        }
     }
 
     fn announce(&self, job: &Job, placement: Option<&Placement>) {
@@ -296,6 +363,7 @@ impl Executor {
             ifindex,
             mac: Some(mac),
             address,
+            ..
         }) = placement
         else {
             return;

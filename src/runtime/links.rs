@@ -19,6 +19,8 @@ pub struct LinkState {
     pub mtu: u32,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
+    /// Number of the interface that it sits on.
+    pub parent: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
 }
@@ -108,6 +110,7 @@ impl Watcher {
             up: link.up,
             mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
+            parent: link.parent,
             addresses: addresses.iter().filter_map(own).collect(),
         }
     }

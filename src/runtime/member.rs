@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
-use super::links::Links;
+use super::links::{LinkState, Links};
 use super::pool;
 use crate::config::model::{Authentication, Instance, Peer, Transport};
 use crate::control::statistics::Statistics;
@@ -16,6 +16,7 @@ use crate::sys::socket::Listen;
 use crate::types::{InterfaceName, Priority, Version, VirtualAddress};
 use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
+use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
@@ -37,6 +38,10 @@ pub(super) struct Footing {
 pub(super) struct Member {
     pub name: Arc<str>,
     pub config: Instance,
+    /// The device that carries its virtual MAC address, if it has one.
+    pub device: Option<InterfaceName>,
+    /// The firewall's table for addresses without accept mode.
+    table: Arc<str>,
     pub footing: Footing,
     pub placements: Placements,
     pub statistics: Statistics,
@@ -64,9 +69,11 @@ pub(super) enum Complaint {
 }
 
 impl Member {
-    pub(super) fn new(config: Instance) -> Self {
+    pub(super) fn new(config: Instance, device: Option<InterfaceName>, table: Arc<str>) -> Self {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
+            device,
+            table,
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
             advertised: Vec::new(),
@@ -83,9 +90,16 @@ impl Member {
     }
 
     /// Takes a new configuration and keeps everything that was counted.
-    pub(super) fn reconfigure(&mut self, config: Instance) {
+    pub(super) fn reconfigure(
+        &mut self,
+        config: Instance,
+        device: Option<InterfaceName>,
+        table: Arc<str>,
+    ) {
         self.name = Arc::from(config.name.as_str());
         self.config = config;
+        self.device = device;
+        self.table = table;
         self.complaints.clear();
         self.derive();
     }
@@ -129,12 +143,17 @@ impl Member {
             self.derive();
         }
         let place = |address: &VirtualAddress| {
-            let interface = address.interface.as_ref().unwrap_or(&self.config.interface);
-            let link = links.get(interface)?;
+            let other = address.interface.as_ref();
+            let link = match other.filter(|name| **name != self.config.interface) {
+                Some(name) => links.get(name)?,
+                None => self.carrier(links)?,
+            };
+            let dropped = !self.config.accept_mode;
             Some(Placement {
                 ifindex: link.index,
                 mac: link.mac,
                 address: address.clone(),
+                dropped_in: dropped.then(|| Arc::clone(&self.table)),
             })
         };
         let placements: Vec<_> = self.config.all_addresses().filter_map(place).collect();
@@ -143,14 +162,50 @@ impl Member {
         }
     }
 
+    /// The interface that the addresses are on: the device with the virtual MAC address, if it is
+    /// what it should be, else the instance's own.
+    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        let own = links.get(&self.config.interface)?;
+        let Some(virtual_mac) = &self.config.virtual_mac else {
+            return Some(own);
+        };
+        let device = links.get(self.device.as_ref()?)?;
+        let fits = device.mac == Some(virtual_mac.mac) && device.parent == Some(own.index);
+        fits.then_some(device)
+    }
+
+    /// Its device, if that is gone, down or no longer what it should be, while all is well below.
+    pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
+        let device = self.device.as_ref()?;
+        let well = links.get(&self.config.interface).is_some_and(|own| own.up);
+        let works = self.carrier(links).is_some_and(|link| link.up);
+        (well && !works).then_some(device)
+    }
+
+    /// Name of the interface that adverts are sent and received on.
+    fn advert_interface(&self) -> &InterfaceName {
+        let own_device = self.device.as_ref().filter(|_| {
+            let virtual_mac = self.config.virtual_mac.as_ref();
+            virtual_mac.is_some_and(|v| !v.advertise_from_base)
+        });
+        own_device.unwrap_or(&self.config.interface)
+    }
+
+    /// Whether its adverts leave from the virtual MAC address.
+    pub(super) fn moves_mac(&self) -> bool {
+        *self.advert_interface() != self.config.interface
+    }
+
     fn footing_on(&self, links: &Links) -> Footing {
         let own = links.get(&self.config.interface);
+        let carrier = self.carrier(links);
         let mut faults: BTreeSet<Fault> = self
             .other_interfaces()
             .filter(|name| links.get(name).is_none_or(|link| !link.up))
             .map(|name| Fault::AddressInterface(name.clone()))
             .collect();
-        if own.is_none_or(|link| !link.up && !self.config.ignore_own_interface) {
+        let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
+        if own.is_none_or(down) || carrier.is_none_or(down) {
             faults.insert(Fault::Interface);
         }
         let configured = match self.config.transport.source() {
@@ -165,7 +220,7 @@ impl Member {
             faults.insert(Fault::NoPeers);
         }
         Footing {
-            ifindex: own.map(|link| link.index),
+            ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
             source,
             faults,
         }
@@ -203,7 +258,7 @@ impl Member {
             | vrrp::Authentication::Password(_)
             | vrrp::Authentication::Trailer => Protocol::Vrrp,
         };
-        Some((self.config.interface.clone(), self.listen()?, protocol))
+        Some((self.advert_interface().clone(), self.listen()?, protocol))
     }
 
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
@@ -215,7 +270,7 @@ impl Member {
         };
         let listen = self.listen();
         let key =
-            move |protocol: &Protocol| Some((self.config.interface.clone(), listen?, *protocol));
+            move |protocol: &Protocol| Some((self.advert_interface().clone(), listen?, *protocol));
         kinds.iter().filter_map(key)
     }
 
@@ -401,6 +456,21 @@ impl Member {
             packets.push((destination, packet));
         }
         packets
+    }
+
+    /// The same as whole frames from the virtual MAC address.
+    pub(super) fn advert_frames(
+        &mut self,
+        priority: Priority,
+        since_epoch: Duration,
+    ) -> Vec<Vec<u8>> {
+        let Some(mac) = self.config.virtual_mac.as_ref().map(|v| v.mac) else {
+            return Vec::new();
+        };
+        let adverts = self.adverts(priority, since_epoch).into_iter();
+        adverts
+            .map(|(group, packet)| ethernet::multicast(mac, group.into(), &packet))
+            .collect()
     }
 
     fn destinations(&self) -> (Vec<Ipv4Addr>, u8) {

@@ -70,6 +70,9 @@ pub struct InstanceConfig {
     pub answer_higher_priority: bool,
     /// Announcement of the addresses.
     pub announcement: Announcement,
+    /// Longest time for which addresses stay after a peer's advert. Zero where the advert itself
+    /// moves the clients, because it comes from the virtual MAC address.
+    pub handover_overlap: Duration,
 }
 
 impl InstanceConfig {
@@ -89,6 +92,7 @@ impl InstanceConfig {
             answer_lower_priority: true,
             answer_higher_priority: false,
             announcement: Announcement::default(),
+            handover_overlap: HANDOVER_OVERLAP,
         }
     }
 }
@@ -604,7 +608,7 @@ impl Instance {
             return;
         }
         if let Some(ends_at) = &mut self.handover_ends_at {
-            *ends_at = (*ends_at).min(now + HANDOVER_OVERLAP);
+            *ends_at = (*ends_at).min(now + self.config.handover_overlap);
         }
     }
 
@@ -821,7 +825,7 @@ impl Instance {
     fn leave_active(&mut self, now: Instant, next: State, effects: &mut Vec<Effect>) {
         match next {
             // Outranked by a live peer: it needs a moment to announce itself.
-            State::Backup { .. } => self.begin_handover(now + HANDOVER_OVERLAP),
+            State::Backup { .. } => self.begin_handover(now + self.config.handover_overlap),
             // It is well itself: its clients do not wait for the peer of another member.
             State::Initialize if self.faults.iter().all(Fault::is_of_group) => {
                 effects.push(Effect::SendAdvert(Priority::RELEASE));

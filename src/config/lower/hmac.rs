@@ -257,7 +257,7 @@ mod tests {
             hex.to_uppercase()
         );
         let loaded = loaded(&block, &files);
-        assert_eq!(codes(&loaded), []);
+        assert_eq!(codes(&loaded), Vec::<u16>::new());
         let hmac = hmac(&loaded.config).unwrap();
         let key = Key::new(TEXT.as_bytes()).unwrap();
         assert!(hmac.keys.values().all(|k| *k == key));
