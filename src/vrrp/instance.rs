@@ -90,6 +90,12 @@ impl InstanceConfig {
             announcement: Announcement::default(),
         }
     }
+
+    /// Whether a Backup waits just as long with `other`.
+    fn times_like(&self, other: &Self) -> bool {
+        let times = |c: &Self| (c.version, c.advertisement_interval, c.down_timer_adverts);
+        times(self) == times(other)
+    }
 }
 
 /// Longest time for which a router that has given up its addresses still answers for them after
@@ -236,6 +242,8 @@ pub struct Instance {
     active_router: Option<(IpAddr, Priority)>,
     /// When an advert of an Active Router came last, also one that released the addresses.
     heard_at: Option<Instant>,
+    /// When the addresses were last announced because of a lower-priority advert.
+    reasserted_at: Option<Instant>,
     told: Option<Transition>,
 }
 
@@ -256,6 +264,7 @@ impl Instance {
             preempt_at: None,
             active_router: None,
             heard_at: None,
+            reasserted_at: None,
             told: None,
         }
     }
@@ -548,8 +557,12 @@ impl Instance {
         if self.config.answer_lower_priority {
             self.advertise(now, effects);
         }
+        // A stream of adverts, forged perhaps, must not become a storm of announcements.
+        let pause = self.config.advertisement_interval.duration() / 2;
+        let lately = |at: Instant| now.saturating_since(at) < pause;
         let announcement = &self.config.announcement;
-        if announcement.lower_priority_repeat > 0 {
+        if announcement.lower_priority_repeat > 0 && !self.reasserted_at.is_some_and(lately) {
+            self.reasserted_at = Some(now);
             let repeat = announcement.lower_priority_repeat;
             effects.push(Effect::AnnounceAddresses { repeat });
             self.announcements.clear();
@@ -566,9 +579,12 @@ impl Instance {
     }
 
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
+        // A tracker without a result keeps an instance from starting, not from going on.
+        let pending = matches!(fault, Fault::TrackerPending(_));
         self.faults.insert(fault);
         match self.state {
             State::Initialize => self.start_if_well(now, effects),
+            State::Backup { .. } | State::Active { .. } if pending => {}
             State::Backup { .. } | State::Active { .. } => {
                 self.transition(now, State::Initialize, effects);
             }
@@ -604,9 +620,11 @@ impl Instance {
         announce: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.config = config;
+        let before = std::mem::replace(&mut self.config, config);
         match self.state {
             State::Initialize => {}
+            // Reloads that change nothing here, however many, must not hold a takeover up.
+            State::Backup { .. } if before.times_like(&self.config) => {}
             State::Backup {
                 active_down_at,
                 active_adver_interval,
@@ -707,6 +725,7 @@ impl Instance {
 
     fn enter_active(&mut self, now: Instant, from_backup: bool, effects: &mut Vec<Effect>) {
         self.handover_ends_at = None;
+        self.reasserted_at = None;
         effects.push(Effect::SendAdvert(self.priority));
         effects.push(Effect::InstallAddresses);
         self.announce_as_new(now, effects);
