@@ -20,6 +20,7 @@ use super::reload::Registry;
 use super::scripts::Scripts;
 use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
+use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
@@ -97,7 +98,11 @@ pub fn run(config: Config, load: &Load, options: &Options) -> Result<(), Error> 
         .enable_all()
         .build()
         .map_err(Error::Start)?;
-    runtime.block_on(Daemon::start(config)?.serve(load, options))
+    runtime.block_on(async {
+        // First of all: until then, a signal ends the process.
+        let signals = Signals::new().map_err(Error::Start)?;
+        Daemon::start(config)?.serve(signals, load, options).await
+    })
 }
 
 struct Daemon {
@@ -160,8 +165,12 @@ impl Daemon {
         })
     }
 
-    async fn serve(mut self, load: &Load, options: &Options) -> Result<(), Error> {
-        let mut signals = Signals::new().map_err(Error::Start)?;
+    async fn serve(
+        mut self,
+        mut signals: Signals,
+        load: &Load,
+        options: &Options,
+    ) -> Result<(), Error> {
         let notifier = self
             .reports
             .take()
@@ -178,6 +187,16 @@ impl Daemon {
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
                 }
+                _ = signals.json.recv() => {
+                    tracing::warn!("the JSON dump (SIGRTMIN+2) is not available yet");
+                }
+                _ = signals.clear.recv() => {
+                    self.write_statistics(options);
+                    self.engine.send(Command::ClearStatistics);
+                }
+                _ = signals.threads.recv() => {
+                    tracing::warn!("there is no thread dump (SIGRTMAX)");
+                }
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv(), if !options.ignore_interrupt => break,
                 end = &mut self.ended => return self.ended_by_itself(end.unwrap_or(false)),
@@ -189,7 +208,7 @@ impl Daemon {
         if let Some(notifier) = notifier
             && tokio::time::timeout(STOP_SCRIPTS, notifier).await.is_err()
         {
-            tracing::warn!("a notify script still runs and is left behind");
+            tracing::warn!("a notify script still runs and is ended");
         }
         tracing::info!("Stopped");
         Ok(())
@@ -295,7 +314,7 @@ impl Daemon {
         let written = answer
             .recv_timeout(ANSWER)
             .map_err(io::Error::other)
-            .and_then(|text| std::fs::write(path, text));
+            .and_then(|text| file::replace(path, &text));
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }
@@ -308,6 +327,10 @@ struct Signals {
     interrupt: Signal,
     data: Signal,
     statistics: Signal,
+    /// keepalived: `JSON`, `STATS_CLEAR` and `TDUMP`. Unheeded, they would end the process.
+    json: Signal,
+    clear: Signal,
+    threads: Signal,
 }
 
 impl Signals {
@@ -318,6 +341,9 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             data: signal(SignalKind::user_defined1())?,
             statistics: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
+            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
+            threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
         })
     }
 }
@@ -365,6 +391,10 @@ fn watch(mut watcher: Watcher, again: &VirtualAddresses, engine: &Handle) {
         if links != known {
             known.clone_from(&links);
             engine.send(Command::Links(links));
+        }
+        let gone = watcher.take_gone();
+        if !gone.is_empty() {
+            engine.send(Command::AddressesGone(gone));
         }
     }
 }

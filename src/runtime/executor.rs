@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use super::breath::Breath;
 use super::clock;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::socket::PacketSocket;
@@ -47,6 +48,8 @@ pub enum Action {
         /// Rounds over all addresses.
         repeat: u32,
     },
+    /// Put back what somebody else has removed.
+    Restore,
     /// Read back what was installed.
     Verify {
         /// Attempts so far.
@@ -98,6 +101,7 @@ pub struct Executor {
     retries: BTreeMap<InstanceId, (Instant, Job)>,
     /// Awake until then: waking up costs a takeover more than the address does.
     expecting: Instant,
+    breath: Breath,
 }
 
 impl Executor {
@@ -112,6 +116,7 @@ impl Executor {
             holders: BTreeMap::new(),
             retries: BTreeMap::new(),
             expecting: Instant::default(),
+            breath: Breath::new(),
         }
     }
 
@@ -124,6 +129,7 @@ impl Executor {
                 Ok(None) => {
                     self.requeue_due();
                     self.work();
+                    self.breath.take_if_due();
                 }
                 Err(Finished) => return,
             }
@@ -160,10 +166,8 @@ impl Executor {
         if matches!(job.action, Action::Install | Action::Remove) {
             self.retries.remove(&job.id);
         }
-        self.queues
-            .entry(job.id)
-            .or_default()
-            .push_back(Progress { job, done: 0 });
+        let queue = self.queues.entry(job.id).or_default();
+        enqueue(queue, job);
     }
 
     fn requeue_due(&mut self) {
@@ -253,6 +257,10 @@ impl Executor {
                 *done = end;
                 *done >= last
             }
+            Action::Restore => {
+                self.restore(job);
+                true
+            }
             Action::Verify { attempt } => {
                 self.verify(job, attempt);
                 true
@@ -305,6 +313,22 @@ impl Executor {
         };
         if let Err(error) = self.packets.send_arp(*ifindex, &arp::gratuitous(*mac, v4)) {
             tracing::warn!(instance = &*job.name, address = %v4, "{}", Chain(&error));
+        }
+    }
+
+    /// Puts back addresses that are gone although nobody here removed them.
+    fn restore(&mut self, job: &Job) {
+        if let Ok(missing) = self.missing(job)
+            && let Some(first) = missing.first()
+        {
+            tracing::warn!(
+                instance = &*job.name,
+                address = %first.address,
+                missing = missing.len(),
+                "({}) virtual addresses were removed by somebody else and are put back",
+                job.name
+            );
+            self.verify(job, 1);
         }
     }
 
@@ -365,6 +389,29 @@ impl Executor {
 }
 
 struct Finished;
+
+/// Adds a job. Announcements that no longer matter go, so that no stream of adverts makes the
+/// queue grow, or an address stay because of what waits before its removal.
+fn enqueue(queue: &mut VecDeque<Progress>, job: Job) {
+    let announces = |action: &Action| matches!(action, Action::Announce { .. });
+    let same_addresses = |p: &Progress| Arc::ptr_eq(&p.job.placements, &job.placements);
+    match job.action {
+        Action::Remove => queue.retain(|p| !(announces(&p.job.action) && same_addresses(p))),
+        Action::Announce { repeat } => {
+            let last = queue
+                .back_mut()
+                .filter(|p| p.done == 0 && same_addresses(p));
+            if let Some(Progress { job: waiting, .. }) = last
+                && let Action::Announce { repeat: rounds } = &mut waiting.action
+            {
+                *rounds = repeat.max(*rounds);
+                return;
+            }
+        }
+        Action::Install | Action::Verify { .. } | Action::Restore => {}
+    }
+    queue.push_back(Progress { job, done: 0 });
+}
 
 const fn place(placement: &Placement) -> Place {
     (placement.ifindex, placement.address.address)

@@ -1,5 +1,6 @@
 //! The running daemon: the only place that knows everyone.
 
+mod breath;
 pub mod clock;
 pub mod command;
 pub mod daemon;
