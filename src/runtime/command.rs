@@ -1,6 +1,8 @@
 //! What is said to the engine, and what it says.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
@@ -20,6 +22,8 @@ use crate::vrrp::track::{RiseFall, TrackerId};
 pub enum Command {
     /// The host's interfaces have changed.
     Links(Links),
+    /// The kernel has removed these virtual addresses from an interface.
+    AddressesGone(BTreeSet<IpAddr>),
     /// A tracker has a result.
     TrackResult {
         /// Which one.
@@ -37,6 +41,8 @@ pub enum Command {
     Abort,
     /// The statistics of all instances as text.
     Statistics(Sender<String>),
+    /// Count from zero again.
+    ClearStatistics,
 }
 
 /// An instance that a reload adds or changes.

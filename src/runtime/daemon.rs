@@ -22,6 +22,7 @@ use super::reload::Registry;
 use super::scripts::Scripts;
 use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
+use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
@@ -209,6 +210,16 @@ impl Daemon {
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
                 }
+                _ = signals.json.recv() => {
+                    tracing::warn!("the JSON dump (SIGRTMIN+2) is not available yet");
+                }
+                _ = signals.clear.recv() => {
+                    self.write_statistics(options);
+                    self.engine.send(Command::ClearStatistics);
+                }
+                _ = signals.threads.recv() => {
+                    tracing::warn!("there is no thread dump (SIGRTMAX)");
+                }
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv(), if !options.ignore_interrupt => break,
                 end = &mut self.ended => return self.ended_by_itself(end.unwrap_or(false)),
@@ -220,7 +231,7 @@ impl Daemon {
         if let Some(notifier) = notifier
             && tokio::time::timeout(STOP_SCRIPTS, notifier).await.is_err()
         {
-            tracing::warn!("a notify script still runs and is left behind");
+            tracing::warn!("a notify script still runs and is ended");
         }
         tracing::info!("Stopped");
         Ok(())
@@ -348,7 +359,7 @@ impl Daemon {
         let written = answer
             .recv_timeout(ANSWER)
             .map_err(io::Error::other)
-            .and_then(|text| std::fs::write(path, text));
+            .and_then(|text| file::replace(path, &text));
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }
@@ -361,6 +372,10 @@ struct Signals {
     interrupt: Signal,
     data: Signal,
     statistics: Signal,
+    /// keepalived: `JSON`, `STATS_CLEAR` and `TDUMP`. Unheeded, they would end the process.
+    json: Signal,
+    clear: Signal,
+    threads: Signal,
 }
 
 impl Signals {
@@ -371,6 +386,9 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             data: signal(SignalKind::user_defined1())?,
             statistics: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
+            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
+            threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
         })
     }
 }
@@ -426,6 +444,10 @@ fn watch(
             engine.send(Command::Links(links.clone()));
             devices.look();
             show.send_replace(links);
+        }
+        let gone = watcher.take_gone();
+        if !gone.is_empty() {
+            engine.send(Command::AddressesGone(gone));
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::authenticator::Proven;
+use super::breath::Breath;
 use super::clock;
 use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
 use super::executor::{Action, Chain, Job, Placement, Placements, Work};
@@ -77,6 +78,7 @@ pub struct Driver {
     helpless: bool,
     /// There is a processor to stay awake on.
     alert: bool,
+    breath: Breath,
 }
 
 impl Driver {
@@ -109,6 +111,7 @@ impl Driver {
             aborted: false,
             helpless: false,
             alert: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
+            breath: Breath::new(),
         };
         handle.send(Command::Links(links));
         Ok((driver, handle))
@@ -122,7 +125,10 @@ impl Driver {
         let mut buffer = vec![0; PACKET_LEN];
         let mut ready = Vec::new();
         while !self.finished() {
+            let began = clock::now();
             self.wait(&mut ready)?;
+            self.breath.waited(began);
+            self.breath.take_if_due();
             self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
@@ -347,6 +353,7 @@ impl Driver {
                     self.host = links;
                     self.settle_all();
                 }
+                Command::AddressesGone(addresses) => self.restore(&addresses),
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
@@ -365,8 +372,29 @@ impl Driver {
                     // The asker may have lost patience.
                     let _ = reply.send(self.statistics());
                 }
+                Command::ClearStatistics => {
+                    for member in self.members.values_mut() {
+                        member.statistics = statistics::Statistics::default();
+                    }
+                }
             }
         }
+    }
+
+    /// Has addresses put back that are to be here and that the kernel has removed: somebody else
+    /// did it, or it is an old piece of news, which does no harm.
+    fn restore(&mut self, addresses: &BTreeSet<IpAddr>) {
+        let gone = |p: &Placement| !p.address.untracked && addresses.contains(&p.address.address);
+        let lacks = |id: &InstanceId| {
+            let member = self.members.get(id);
+            member.is_some_and(|m| m.placements.iter().any(gone))
+        };
+        let holders = self.router.instances().filter(|(_, i)| i.holds_addresses());
+        let ids: Vec<_> = holders.map(|(id, _)| id).filter(lacks).collect();
+        for id in ids {
+            self.enqueue(id, Action::Restore);
+        }
+        self.flush();
     }
 
     fn shut_down(&mut self) {
@@ -684,6 +712,7 @@ impl Driver {
             return;
         };
         let before = std::mem::take(&mut member.footing);
+        let placements = Arc::clone(&member.placements);
         member.settle(&self.links);
         let mut now = member.footing.clone();
         if !now.faults.contains(&Fault::Interface)
@@ -696,6 +725,9 @@ impl Driver {
             now.faults.insert(Fault::Socket);
         }
         self.apply_footing(id, &before, &now);
+        // An interface that was renamed keeps no address of ours.
+        self.remove_what_went(id, &placements);
+        self.flush();
     }
 
     fn apply_footing(&mut self, id: InstanceId, before: &Footing, now: &Footing) {
@@ -814,21 +846,31 @@ impl Driver {
         let protocol = config.protocol.clone();
         member.reconfigure(config, device, table);
         self.settle(id);
-        let announce = self.remove_what_went(id, &before);
+        let announce = self.has_new_placements(id, &before);
         self.feed_links();
         self.change(|router, now, effects| {
             router.reconfigure(now, id, protocol, tracking, announce, effects);
         });
     }
 
-    /// Has addresses removed that an instance no longer has; says whether it has new ones.
-    fn remove_what_went(&mut self, id: InstanceId, before: &Placements) -> bool {
-        let Some(member) = self.members.get(&id) else {
-            return false;
-        };
+    fn has_new_placements(&self, id: InstanceId, before: &Placements) -> bool {
         let old: BTreeSet<&Placement> = before.iter().collect();
-        let new: BTreeSet<&Placement> = member.placements.iter().collect();
-        let gone: Vec<_> = old.difference(&new).map(|p| (*p).clone()).collect();
+        let member = self.members.get(&id);
+        member.is_some_and(|m| m.placements.iter().any(|p| !old.contains(p)))
+    }
+
+    /// Has addresses removed that an instance no longer has where they were.
+    fn remove_what_went(&mut self, id: InstanceId, before: &Placements) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        if Arc::ptr_eq(before, &member.placements) {
+            return;
+        }
+        let place = |p: &Placement| (p.ifindex, p.address.clone());
+        let now: BTreeSet<_> = member.placements.iter().map(place).collect();
+        let gone = before.iter().filter(|p| !now.contains(&place(p)));
+        let gone: Vec<_> = gone.cloned().collect();
         if !gone.is_empty() {
             let name = Arc::clone(&member.name);
             self.batch.push(Job {
@@ -838,7 +880,6 @@ impl Driver {
                 action: Action::Remove,
             });
         }
-        !new.is_subset(&old)
     }
 
     /// Forgets instances that a reload took away, once they have let go.

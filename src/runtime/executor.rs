@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use super::breath::Breath;
 use super::clock;
 use crate::link::rules;
 use crate::sys::firewall::{self, Element, Elements, Set};
@@ -58,6 +59,8 @@ pub enum Action {
         /// Whole frames.
         frames: Arc<[Vec<u8>]>,
     },
+    /// Put back what somebody else has removed.
+    Restore,
     /// Read back what was installed.
     Verify {
         /// Attempts so far.
@@ -111,6 +114,7 @@ pub struct Executor {
     retries: BTreeMap<InstanceId, (Instant, Job)>,
     /// Awake until then: waking up costs a takeover more than the address does.
     expecting: Instant,
+    breath: Breath,
 }
 
 impl Executor {
@@ -126,6 +130,7 @@ impl Executor {
             holders: BTreeMap::new(),
             retries: BTreeMap::new(),
             expecting: Instant::default(),
+            breath: Breath::new(),
         }
     }
 
@@ -138,6 +143,7 @@ impl Executor {
                 Ok(None) => {
                     self.requeue_due();
                     self.work();
+                    self.breath.take_if_due();
                 }
                 Err(Finished) => return,
             }
@@ -174,10 +180,8 @@ impl Executor {
         if matches!(job.action, Action::Install | Action::Remove) {
             self.retries.remove(&job.id);
         }
-        self.queues
-            .entry(job.id)
-            .or_default()
-            .push_back(Progress { job, done: 0 });
+        let queue = self.queues.entry(job.id).or_default();
+        enqueue(queue, job);
     }
 
     fn requeue_due(&mut self) {
@@ -273,6 +277,10 @@ impl Executor {
                         tracing::warn!(instance = &*job.name, "{}", Chain(&error));
                     }
                 }
+                true
+            }
+            Action::Restore => {
+                self.restore(job);
                 true
             }
             Action::Verify { attempt } => {
@@ -376,6 +384,22 @@ impl Executor {
         }
     }
 
+    /// Puts back addresses that are gone although nobody here removed them.
+    fn restore(&mut self, job: &Job) {
+        if let Ok(missing) = self.missing(job)
+            && let Some(first) = missing.first()
+        {
+            tracing::warn!(
+                instance = &*job.name,
+                address = %first.address,
+                missing = missing.len(),
+                "({}) virtual addresses were removed by somebody else and are put back",
+                job.name
+            );
+            self.verify(job, 1);
+        }
+    }
+
     /// Reads back what the kernel has and tries again what is missing.
     fn verify(&mut self, job: &Job, attempt: u32) {
         let missing = match self.missing(job) {
@@ -433,6 +457,29 @@ impl Executor {
 }
 
 struct Finished;
+
+/// Adds a job. Announcements that no longer matter go, so that no stream of adverts makes the
+/// queue grow, or an address stay because of what waits before its removal.
+fn enqueue(queue: &mut VecDeque<Progress>, job: Job) {
+    let announces = |action: &Action| matches!(action, Action::Announce { .. });
+    let same_addresses = |p: &Progress| Arc::ptr_eq(&p.job.placements, &job.placements);
+    match &job.action {
+        Action::Remove => queue.retain(|p| !(announces(&p.job.action) && same_addresses(p))),
+        Action::Announce { repeat } => {
+            let last = queue
+                .back_mut()
+                .filter(|p| p.done == 0 && same_addresses(p));
+            if let Some(Progress { job: waiting, .. }) = last
+                && let Action::Announce { repeat: rounds } = &mut waiting.action
+            {
+                *rounds = (*repeat).max(*rounds);
+                return;
+            }
+        }
+        Action::Install | Action::Transmit { .. } | Action::Verify { .. } | Action::Restore => {}
+    }
+    queue.push_back(Progress { job, done: 0 });
+}
 
 const fn place(placement: &Placement) -> Place {
     (placement.ifindex, placement.address.address)

@@ -1,6 +1,7 @@
 //! The running daemon: the only place that knows everyone.
 
 mod authenticator;
+mod breath;
 pub mod clock;
 pub mod command;
 pub mod daemon;

@@ -1,6 +1,7 @@
 //! The kernel and processes, behind types of our own.
 
 mod ffi;
+pub mod file;
 pub mod firewall;
 pub mod namespace;
 pub mod netlink;
