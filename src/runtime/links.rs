@@ -15,6 +15,8 @@ pub struct LinkState {
     pub index: u32,
     /// It can carry packets.
     pub up: bool,
+    /// Bytes that one packet may have.
+    pub mtu: u32,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
     /// Number of the interface that it sits on.
@@ -106,6 +108,7 @@ impl Watcher {
         LinkState {
             index: link.index,
             up: link.up,
+            mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
             parent: link.parent,
             addresses: addresses.iter().filter_map(own).collect(),
