@@ -8,6 +8,7 @@
 pub mod config;
 pub mod control;
 pub mod lab;
+pub mod link;
 pub mod runtime;
 pub mod sys;
 pub mod types;

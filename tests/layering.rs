@@ -13,11 +13,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["types", "wire", "vrrp"]),
     // The programs to notify are part of the model.
     ("control", &["types", "wire", "vrrp", "config"]),
+    // What the configuration wants of the host's devices; `sys` does it.
+    ("link", &["types", "wire", "config"]),
     ("sys", &["types", "wire"]),
     ("lab", &["types", "wire", "sys"]),
     (
         "runtime",
-        &["types", "wire", "vrrp", "config", "control", "sys", "lab"],
+        &[
+            "types", "wire", "vrrp", "config", "link", "control", "sys", "lab",
+        ],
     ),
 ];
 

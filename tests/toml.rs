@@ -15,14 +15,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
-    AntiReplay, Authentication, Command, Config, Globals, Hmac, HmacMode, Instance, Notify, Peer,
-    ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
+    AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
+    Notify, Peer, ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
+    VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
 use vipd::config::{Loaded, Options, load};
 use vipd::types::{
-    Broadcast, InterfaceName, Interval, Priority, Scope, Secret, Version, VirtualAddress, Vrid,
+    Broadcast, Family, InterfaceName, Interval, Priority, Scope, Secret, Version, VirtualAddress,
+    Vrid,
 };
 use vipd::vrrp::election::Weight;
 use vipd::vrrp::instance::{Announcement, InstanceConfig};
@@ -313,6 +315,25 @@ fn transport() -> impl Strategy<Value = Transport> {
     ]
 }
 
+prop_compose! {
+    fn virtual_mac()(
+        own: bool, tail: [u8; 5], device in option::of(interface()),
+        group in option::of("[a-z0-9]{1,8}"), advertise_from_base: bool
+    ) -> VirtualMac {
+        let [a, b, c, d, e] = tail;
+        let mac = [if own { 2 } else { 0 }, a, b, c, d, e];
+        VirtualMac { mac, device, group, advertise_from_base }
+    }
+}
+
+fn firewall() -> impl Strategy<Value = Firewall> {
+    ("[a-z]{1,8}", any::<i32>(), any::<bool>()).prop_map(|(table, priority, counters)| Firewall {
+        table,
+        priority,
+        counters,
+    })
+}
+
 fn announcement() -> impl Strategy<Value = Announcement> {
     let time = || option::of((1_u64..4_000).prop_map(Duration::from_secs));
     (1_u32..100, time(), time(), 1_u32..100, 0_u32..100, time()).prop_map(
@@ -381,7 +402,8 @@ prop_compose! {
         mut addresses in vec(address4(), 0..5), mut excluded in vec(prop_oneof![address4(), address6()], 0..3),
         password in option::of("\\PC{1,2}"), header: bool, hmac in option::of(hmac()),
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
-        interfaces in vec((self::interface(), weight()), 0..3), notify in notify()
+        interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
+        virtual_mac in option::of(virtual_mac()), accept: bool
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
         let mut seen = std::collections::BTreeSet::new();
@@ -409,9 +431,21 @@ prop_compose! {
         let track_scripts = scripts.iter().cloned().zip(weights)
             .map(|(script, weight)| TrackedScript { script, weight: settle(weight) })
             .collect();
+        let peers = matches!(&transport, Transport::Unicast { peers, .. } if !peers.is_empty());
+        let virtual_mac = virtual_mac.map(|mut own| {
+            own.advertise_from_base |= peers;
+            if own.mac[0] != 2 {
+                own.mac = VirtualMac::address(Family::V4, protocol.vrid);
+            }
+            own
+        });
+        if virtual_mac.as_ref().is_some_and(|own| !own.advertise_from_base) {
+            protocol.handover_overlap = Duration::ZERO;
+        }
         Instance {
             name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
             checksum_without_pseudo_header: checksum,
+            accept_mode: accept || owner, virtual_mac,
             ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
         }
     }
@@ -425,13 +459,23 @@ fn config() -> impl Strategy<Value = Config> {
         option::of("\\PC{0,6}"),
         option::of(user()),
         any::<bool>(),
+        (firewall(), option::of("[a-z]{1,8}")),
     )
         .prop_flat_map(
-            |(scripts, instances, router_id, script_user, script_security)| {
+            |(
+                scripts,
+                instances,
+                router_id,
+                script_user,
+                script_security,
+                (firewall, device_prefix),
+            )| {
                 let globals = Globals {
                     router_id,
                     script_user,
                     script_security,
+                    firewall,
+                    device_prefix,
                 };
                 let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
                 let scripts: Vec<_> = names.iter().cloned().map(script).collect();

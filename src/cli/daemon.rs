@@ -285,6 +285,7 @@ impl Settings {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
             statistics_file: temporary_folder().join("keepalived.stats"),
+            state_folder: state_folder(),
         };
         let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
@@ -331,6 +332,14 @@ fn log(loaded: &Loaded) {
             Severity::Error => tracing::error!("{line}"),
         }
     }
+}
+
+/// The one that systemd made for the service, else `/run/vipd`.
+fn state_folder() -> PathBuf {
+    let folder = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    folder
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| "/run/vipd".into())
 }
 
 /// keepalived's: `TMPDIR` if it is absolute, else `/tmp`.

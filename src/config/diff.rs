@@ -28,7 +28,7 @@ pub struct Plan {
 
 /// What has to be done to get from `old` to `new`.
 ///
-/// An instance is the same if interface, family, VRID and peer addressing are; its name does not
+/// An instance is the same if interface, family, VRID, virtual MAC and peer addressing are; its name does not
 /// count. If several are, the one of the same name, else the first. keepalived-behaviour.md §10.
 #[must_use]
 pub fn diff(old: &Config, new: &Config) -> Plan {

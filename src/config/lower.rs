@@ -13,6 +13,7 @@ mod later;
 mod script;
 mod track;
 mod value;
+mod virtual_mac;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

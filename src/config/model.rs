@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{InterfaceName, Interval, Secret, VirtualAddress};
+use crate::types::{Family, InterfaceName, Interval, Secret, VirtualAddress, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
+use crate::wire::arp::Mac;
 use crate::wire::auth::hmac::{Key, KeyId};
 
 /// A whole configuration. Everything in it can run.
@@ -32,6 +33,32 @@ pub struct Globals {
     pub script_user: Option<ScriptUser>,
     /// Refuse scripts that somebody but root could change. keepalived: `enable_script_security`.
     pub script_security: bool,
+    /// The table that traffic to addresses without accept mode is dropped in.
+    pub firewall: Firewall,
+    /// Beginning of the names of devices with a virtual MAC; `vrrp` when `None`.
+    /// keepalived: `vmac_prefix`.
+    pub device_prefix: Option<String>,
+}
+
+/// Where firewall rules go. keepalived: `nftables` and its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firewall {
+    /// Name of the table. keepalived: `nftables`, `keepalived`.
+    pub table: String,
+    /// Priority of its base chains. keepalived: `nftables_priority`, -1.
+    pub priority: i32,
+    /// Rules count packets. keepalived: `nftables_counters`, false.
+    pub counters: bool,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self {
+            table: "keepalived".to_owned(),
+            priority: -1,
+            counters: false,
+        }
+    }
 }
 
 /// User and group of a script, as written. keepalived: `USER [GROUP]`.
@@ -224,6 +251,31 @@ pub struct Notify {
     pub stop: Option<Command>,
 }
 
+/// A virtual MAC address on a device of its own. keepalived: `use_vmac`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VirtualMac {
+    /// The address; that of the VRID (RFC 9568 §7.3) unless `use_vmac` names one.
+    pub mac: Mac,
+    /// Name of the device; made from [`Globals::device_prefix`] and the VRID when `None`.
+    pub device: Option<InterfaceName>,
+    /// Interface group, by number or name; the base interface's when `None`.
+    pub group: Option<String>,
+    /// Adverts are sent and received on the base interface. keepalived: `vmac_xmit_base`.
+    pub advertise_from_base: bool,
+}
+
+impl VirtualMac {
+    /// The virtual MAC address of a virtual router. RFC 9568 §7.3.
+    #[must_use]
+    pub const fn address(family: Family, vrid: Vrid) -> Mac {
+        let block = match family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        [0x00, 0x00, 0x5e, 0x00, block, vrid.get()]
+    }
+}
+
 /// One virtual router with all that belongs to it. keepalived: `vrrp_instance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
@@ -244,6 +296,11 @@ pub struct Instance {
     /// VRRPv3 over IPv4 sends RFC 9568's checksum, without the pseudo-header.
     /// keepalived: `v3_checksum_as_v2`, false.
     pub checksum_without_pseudo_header: bool,
+    /// A MAC address that moves with the addresses. keepalived: `use_vmac`.
+    pub virtual_mac: Option<VirtualMac>,
+    /// It answers traffic to its addresses while Active; an owner always does.
+    /// RFC 9568 Accept_Mode, true as in keepalived: `accept`, `no_accept`.
+    pub accept_mode: bool,
     /// The state of the own interface does not count. keepalived: `dont_track_primary`.
     pub ignore_own_interface: bool,
     /// keepalived: `track_script`.
@@ -267,13 +324,14 @@ pub struct SyncGroup {
 
 /// What makes two instances of an old and a new configuration the same one.
 ///
-/// Interface, family, VRID and peer addressing; the name does not count, so renaming moves no
+/// Interface, family, VRID, virtual MAC and peer addressing; the name does not count, so renaming moves no
 /// address. keepalived-behaviour.md §10.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     interface: InterfaceName,
-    family: crate::types::Family,
-    vrid: crate::types::Vrid,
+    family: Family,
+    vrid: Vrid,
+    virtual_mac: Option<VirtualMac>,
     source: Option<IpAddr>,
     group: Option<IpAddr>,
 }
@@ -290,6 +348,7 @@ impl Instance {
             interface: self.interface.clone(),
             family: self.protocol.family,
             vrid: self.protocol.vrid,
+            virtual_mac: self.virtual_mac.clone(),
             source,
             group,
         }

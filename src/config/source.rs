@@ -96,6 +96,9 @@ impl SourceMap {
     }
 }
 
+/// Largest file that is read, in bytes: some 500,000 lines.
+const LARGEST_FILE: u64 = 16 << 20;
+
 /// Why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -108,6 +111,9 @@ pub enum ReadError {
     /// It may be executed, so it is more likely a script. keepalived skips such files too.
     #[error("the file is executable, so it is taken for a script")]
     Executable,
+    /// Nobody has written so much: a wrong file, or one that was filled by mistake.
+    #[error("the file has {0} bytes, and a configuration at most {LARGEST_FILE}")]
+    TooLarge(u64),
     /// The system refused.
     #[error("{0}")]
     Denied(String),
@@ -151,6 +157,9 @@ impl Reader for Disk {
         }
         if metadata.permissions().mode() & 0o111 != 0 {
             return Err(ReadError::Executable);
+        }
+        if metadata.len() > LARGEST_FILE {
+            return Err(ReadError::TooLarge(metadata.len()));
         }
         std::fs::read(path).map_err(denied)
     }
@@ -301,6 +310,16 @@ mod tests {
         );
         assert_eq!(brace_alternatives("a{b"), ["a{b"]);
         assert_eq!(brace_alternatives("plain"), ["plain"]);
+    }
+
+    #[test]
+    fn a_file_that_nobody_wrote_is_not_read() {
+        let path = std::env::temp_dir().join(format!("vipd-large-{}", std::process::id()));
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(LARGEST_FILE + 1).unwrap();
+        let read = Disk.read(path.to_str().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read, Err(ReadError::TooLarge(LARGEST_FILE + 1)));
     }
 
     #[test]

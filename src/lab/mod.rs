@@ -126,6 +126,21 @@ impl Lab {
         Host::new(Arc::clone(&self.switch), name)
     }
 
+    /// Name of the host that the switch has learned `mac` at; `None` if it floods.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Netlink`] or [`Error::EnterNamespace`].
+    pub fn learned(&self, mac: [u8; 6]) -> Result<Option<String>, Error> {
+        let mut netlink = self.switch.namespace.netlink()?;
+        let entries = netlink.forwarding()?;
+        let Some(entry) = entries.iter().find(|entry| entry.mac == mac) else {
+            return Ok(None);
+        };
+        let port = netlink.link_by_index(entry.port)?;
+        Ok(port.map(|port| port.name.as_str().to_owned()))
+    }
+
     /// Listens to every frame that enters the switch and that `keep` wants.
     ///
     /// # Errors

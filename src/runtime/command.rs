@@ -1,6 +1,8 @@
 //! What is said to the engine, and what it says.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
@@ -9,7 +11,7 @@ use tokio::sync::oneshot;
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
-use crate::types::{InstanceId, Priority};
+use crate::types::{InstanceId, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
@@ -20,6 +22,8 @@ use crate::vrrp::track::{RiseFall, TrackerId};
 pub enum Command {
     /// The host's interfaces have changed.
     Links(Links),
+    /// The kernel has removed these virtual addresses from an interface.
+    AddressesGone(BTreeSet<IpAddr>),
     /// A tracker has a result.
     TrackResult {
         /// Which one.
@@ -37,6 +41,8 @@ pub enum Command {
     Abort,
     /// The statistics of all instances as text.
     Statistics(Sender<String>),
+    /// Count from zero again.
+    ClearStatistics,
 }
 
 /// An instance that a reload adds or changes.
@@ -48,6 +54,10 @@ pub struct Assignment {
     pub config: model::Instance,
     /// What it tracks.
     pub tracking: Tracking,
+    /// The device that carries its virtual MAC address, if it has one.
+    pub device: Option<InterfaceName>,
+    /// The firewall's table for addresses without accept mode.
+    pub table: Arc<str>,
 }
 
 /// A sync group as a reload leaves it.
@@ -94,6 +104,8 @@ pub enum Report {
         /// Its effective priority.
         priority: Priority,
     },
+    /// An instance that a reload took away has let go of everything.
+    Departed(InstanceId),
     /// A sync group has changed its state.
     GroupTransition {
         /// Which one.

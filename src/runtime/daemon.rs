@@ -8,18 +8,21 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc::unbounded_channel, oneshot};
+use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 
 use super::command::{Command, Handle, Report};
+use super::devices::{Devices, Orders};
 use super::driver::Driver;
 use super::executor::{Chain, Executor, Work};
+use super::keeper;
 use super::launch;
-use super::links::{VirtualAddresses, Watcher};
+use super::links::{Links, VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
 use super::reload::Registry;
 use super::scripts::Scripts;
 use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
+use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
@@ -86,6 +89,8 @@ pub struct Options {
     pub ignore_interrupt: bool,
     /// Where SIGUSR2 writes statistics.
     pub statistics_file: PathBuf,
+    /// Folder of what must outlive a crash: which devices were made, and what settings were.
+    pub state_folder: PathBuf,
 }
 
 /// Runs until a signal ends it.
@@ -97,13 +102,21 @@ pub fn run(config: Config, load: &Load, options: &Options) -> Result<(), Error> 
         .enable_all()
         .build()
         .map_err(Error::Start)?;
-    runtime.block_on(Daemon::start(config)?.serve(load, options))
+    // First of all: a signal must not end the process while devices are being made.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(Error::Start)?
+    };
+    runtime.block_on(Daemon::start(config, options)?.serve(load, options, signals))
 }
 
 struct Daemon {
     engine: Handle,
     ended: oneshot::Receiver<bool>,
     threads: Vec<thread::JoinHandle<()>>,
+    devices: Devices,
+    /// The interfaces that the engine has been told of.
+    links: watch::Receiver<Links>,
     registry: Registry,
     scripts: Scripts,
     notifies: Notifies,
@@ -114,7 +127,7 @@ struct Daemon {
 
 impl Daemon {
     /// Starts the threads. Nothing is on the wire yet.
-    fn start(config: Config) -> Result<Self, Error> {
+    fn start(config: Config, options: &Options) -> Result<Self, Error> {
         let virtual_addresses = VirtualAddresses::default();
         virtual_addresses.set(
             config
@@ -125,11 +138,20 @@ impl Daemon {
                 .collect(),
         );
         lock_memory();
+        let devices =
+            Devices::start(Netlink::open()?, &options.state_folder).map_err(Error::Start)?;
+        // Before interfaces are listed: no instance shall begin with a fault for want of them.
+        // Without an answer they are missed later.
+        let _ = devices.adopt(&config).blocking_recv();
         let watcher = Watcher::open(virtual_addresses.clone())?;
         let executor = Executor::new(Netlink::open()?, PacketSocket::open()?);
         let (jobs, work) = mpsc::channel();
         let (report, reports) = unbounded_channel();
+        let orders = devices.orders();
         let reporter = Box::new(move |r| {
+            if let Report::Departed(id) = r {
+                orders.depart(id);
+            }
             // Nobody listens any more once the daemon ends.
             let _ = report.send(r);
         });
@@ -146,8 +168,14 @@ impl Daemon {
         let to = engine.clone();
         // Blocks in the kernel for ever: it ends with the process.
         let again = virtual_addresses.clone();
-        drop(spawn("vipd-links", move || watch(watcher, &again, &to))?);
+        let orders = devices.orders();
+        let (show, links) = watch::channel(watcher.links());
+        drop(spawn("vipd-links", move || {
+            watch(watcher, &again, &to, &orders, &show);
+        })?);
         Ok(Self {
+            devices,
+            links,
             engine,
             ended,
             threads,
@@ -160,8 +188,12 @@ impl Daemon {
         })
     }
 
-    async fn serve(mut self, load: &Load, options: &Options) -> Result<(), Error> {
-        let mut signals = Signals::new().map_err(Error::Start)?;
+    async fn serve(
+        mut self,
+        load: &Load,
+        options: &Options,
+        mut signals: Signals,
+    ) -> Result<(), Error> {
         let notifier = self
             .reports
             .take()
@@ -178,6 +210,16 @@ impl Daemon {
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
                 }
+                _ = signals.json.recv() => {
+                    tracing::warn!("the JSON dump (SIGRTMIN+2) is not available yet");
+                }
+                _ = signals.clear.recv() => {
+                    self.write_statistics(options);
+                    self.engine.send(Command::ClearStatistics);
+                }
+                _ = signals.threads.recv() => {
+                    tracing::warn!("there is no thread dump (SIGRTMAX)");
+                }
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv(), if !options.ignore_interrupt => break,
                 end = &mut self.ended => return self.ended_by_itself(end.unwrap_or(false)),
@@ -189,7 +231,7 @@ impl Daemon {
         if let Some(notifier) = notifier
             && tokio::time::timeout(STOP_SCRIPTS, notifier).await.is_err()
         {
-            tracing::warn!("a notify script still runs and is left behind");
+            tracing::warn!("a notify script still runs and is ended");
         }
         tracing::info!("Stopped");
         Ok(())
@@ -219,9 +261,11 @@ impl Daemon {
     fn end(&mut self, well: bool) -> Result<(), Error> {
         self.join();
         if well {
+            self.devices.stop();
             return Ok(());
         }
         self.remove_all_addresses();
+        self.devices.stop();
         Err(Error::Engine)
     }
 
@@ -275,7 +319,9 @@ impl Daemon {
 
     /// Goes over to a configuration and waits until the engine runs it.
     async fn adopt(&mut self, config: Config) {
-        let adoption = self.registry.adopt(config);
+        let keeper::Devices { names, table, .. } = self.make_devices(&config).await;
+        let adoption = self.registry.adopt(config, &names, &table);
+        self.devices.expect(adoption.changes.removed.clone());
         self.virtual_addresses.set(adoption.virtual_addresses);
         self.notifies
             .set(adoption.globals, adoption.notifies, adoption.group_notifies);
@@ -289,6 +335,23 @@ impl Daemon {
         }
     }
 
+    /// Makes devices with virtual MAC addresses, and waits until the engine knows of them.
+    async fn make_devices(&mut self, config: &Config) -> keeper::Devices {
+        let Ok(devices) = self.devices.adopt(config).await else {
+            tracing::error!("the thread that keeps devices has ended");
+            return keeper::Devices::default();
+        };
+        let up = |links: &Links, name| links.get(name).is_some_and(|link| link.up);
+        let all = |links: &Links| devices.ready.iter().all(|name| up(links, name));
+        if tokio::time::timeout(ANSWER, self.links.wait_for(all))
+            .await
+            .is_err()
+        {
+            tracing::warn!("the news of virtual MAC devices is late");
+        }
+        devices
+    }
+
     fn write_statistics(&self, options: &Options) {
         let (reply, answer) = mpsc::channel();
         self.engine.send(Command::Statistics(reply));
@@ -296,7 +359,7 @@ impl Daemon {
         let written = answer
             .recv_timeout(ANSWER)
             .map_err(io::Error::other)
-            .and_then(|text| std::fs::write(path, text));
+            .and_then(|text| file::replace(path, &text));
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }
@@ -309,6 +372,10 @@ struct Signals {
     interrupt: Signal,
     data: Signal,
     statistics: Signal,
+    /// keepalived: `JSON`, `STATS_CLEAR` and `TDUMP`. Unheeded, they would end the process.
+    json: Signal,
+    clear: Signal,
+    threads: Signal,
 }
 
 impl Signals {
@@ -319,6 +386,9 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             data: signal(SignalKind::user_defined1())?,
             statistics: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
+            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
+            threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
         })
     }
 }
@@ -352,7 +422,13 @@ fn work_on(executor: Executor, work: &mpsc::Receiver<Work>) {
     executor.run(work);
 }
 
-fn watch(mut watcher: Watcher, again: &VirtualAddresses, engine: &Handle) {
+fn watch(
+    mut watcher: Watcher,
+    again: &VirtualAddresses,
+    engine: &Handle,
+    devices: &Orders,
+    show: &watch::Sender<Links>,
+) {
     let mut known = watcher.links();
     loop {
         if let Err(error) = watcher.wait() {
@@ -365,7 +441,13 @@ fn watch(mut watcher: Watcher, again: &VirtualAddresses, engine: &Handle) {
         let links = watcher.links();
         if links != known {
             known.clone_from(&links);
-            engine.send(Command::Links(links));
+            engine.send(Command::Links(links.clone()));
+            devices.look();
+            show.send_replace(links);
+        }
+        let gone = watcher.take_gone();
+        if !gone.is_empty() {
+            engine.send(Command::AddressesGone(gone));
         }
     }
 }

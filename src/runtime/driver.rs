@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::authenticator::Proven;
+use super::breath::Breath;
 use super::clock;
 use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
 use super::executor::{Action, Chain, Job, Placement, Placements, Work};
@@ -38,6 +39,10 @@ const PACKET_LEN: usize = 2048;
 const LATE_SHARE: u32 = 4;
 /// How long before a takeover engine and executor stay awake.
 const HEAD_START: Duration = Duration::from_micros(200);
+/// Longest wait for a device that is being made again.
+const REPAIR: Duration = Duration::from_millis(250);
+/// Addresses that are installed in so short a time that an advert may wait for them.
+const FEW: usize = 32;
 /// Time until a socket that could not be opened is tried again.
 const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
@@ -46,7 +51,14 @@ pub struct Driver {
     router: Router,
     members: Members,
     pool: Pool,
+    /// The host's interfaces.
+    host: Links,
+    /// The same, with devices that are being made again as they were.
     links: Links,
+    /// Until when such devices are waited for.
+    vanished: BTreeMap<InterfaceName, Instant>,
+    /// Those that are there again, while instances are told of it.
+    returned: BTreeSet<InterfaceName>,
     commands: Receiver<Command>,
     waker: Arc<Waker>,
     jobs: Sender<Work>,
@@ -66,6 +78,7 @@ pub struct Driver {
     helpless: bool,
     /// There is a processor to stay awake on.
     alert: bool,
+    breath: Breath,
 }
 
 impl Driver {
@@ -79,7 +92,10 @@ impl Driver {
             router: Router::new(),
             members: BTreeMap::new(),
             pool: Pool::default(),
+            host: Links::new(),
             links: Links::new(),
+            vanished: BTreeMap::new(),
+            returned: BTreeSet::new(),
             commands,
             waker,
             jobs,
@@ -95,6 +111,7 @@ impl Driver {
             aborted: false,
             helpless: false,
             alert: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
+            breath: Breath::new(),
         };
         handle.send(Command::Links(links));
         Ok((driver, handle))
@@ -108,7 +125,10 @@ impl Driver {
         let mut buffer = vec![0; PACKET_LEN];
         let mut ready = Vec::new();
         while !self.finished() {
+            let began = clock::now();
             self.wait(&mut ready)?;
+            self.breath.waited(began);
+            self.breath.take_if_due();
             self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
@@ -330,9 +350,10 @@ impl Driver {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Links(links) => {
-                    self.links = links;
+                    self.host = links;
                     self.settle_all();
                 }
+                Command::AddressesGone(addresses) => self.restore(&addresses),
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
@@ -351,8 +372,29 @@ impl Driver {
                     // The asker may have lost patience.
                     let _ = reply.send(self.statistics());
                 }
+                Command::ClearStatistics => {
+                    for member in self.members.values_mut() {
+                        member.statistics = statistics::Statistics::default();
+                    }
+                }
             }
         }
+    }
+
+    /// Has addresses put back that are to be here and that the kernel has removed: somebody else
+    /// did it, or it is an old piece of news, which does no harm.
+    fn restore(&mut self, addresses: &BTreeSet<IpAddr>) {
+        let gone = |p: &Placement| !p.address.untracked && addresses.contains(&p.address.address);
+        let lacks = |id: &InstanceId| {
+            let member = self.members.get(id);
+            member.is_some_and(|m| m.placements.iter().any(gone))
+        };
+        let holders = self.router.instances().filter(|(_, i)| i.holds_addresses());
+        let ids: Vec<_> = holders.map(|(id, _)| id).filter(lacks).collect();
+        for id in ids {
+            self.enqueue(id, Action::Restore);
+        }
+        self.flush();
     }
 
     fn shut_down(&mut self) {
@@ -405,12 +447,57 @@ impl Driver {
         self.last_now = now.max(self.last_now);
         let mut effects = std::mem::take(&mut self.effects);
         self.router.handle(self.last_now, event, &mut effects);
-        for (id, effect) in effects.drain(..) {
-            self.perform(id, effect);
-        }
+        self.perform_all(&mut effects);
         self.effects = effects;
         self.flush();
         self.drop_finished();
+    }
+
+    /// In exactly that order, save for one thing: an advert from a virtual MAC address makes the
+    /// switch send the clients here at once, so it leaves when the addresses are there. It is the
+    /// last to leave, because a peer that still has the addresses answers announcements of them,
+    /// from the same MAC address, until it hears the advert.
+    fn perform_all(&mut self, effects: &mut Vec<InstanceEffect>) {
+        let mut rest = effects.drain(..).peekable();
+        while let Some((id, effect)) = rest.next() {
+            let Effect::SendAdvert(priority) = effect else {
+                self.perform(id, effect);
+                continue;
+            };
+            let install = (id, Effect::InstallAddresses);
+            if self.moves_clients(id) && rest.next_if_eq(&install).is_some() {
+                self.perform(id, Effect::InstallAddresses);
+                let announces = |(of, e): &InstanceEffect| {
+                    *of == id && matches!(e, Effect::AnnounceAddresses { .. })
+                };
+                if let Some((id, announce)) = rest.next_if(announces) {
+                    self.perform(id, announce);
+                }
+                self.enqueue_advert(id, priority);
+            } else {
+                self.perform(id, effect);
+            }
+        }
+    }
+
+    fn moves_clients(&self, id: InstanceId) -> bool {
+        let few = |member: &Member| member.placements.len() <= FEW;
+        self.members
+            .get(&id)
+            .is_some_and(|member| member.moves_mac() && few(member))
+    }
+
+    /// Has the executor send an advert after what it has to do before.
+    fn enqueue_advert(&mut self, id: InstanceId, priority: Priority) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let Some(ifindex) = member.footing.ifindex else {
+            return;
+        };
+        member.statistics.adverts_sent += 1;
+        let frames = member.advert_frames(priority, clock::since_epoch()).into();
+        self.enqueue(id, Action::Transmit { ifindex, frames });
     }
 
     fn perform(&mut self, id: InstanceId, effect: Effect) {
@@ -548,6 +635,7 @@ impl Driver {
 
     /// Applies what the host's interfaces are now to every instance.
     fn settle_all(&mut self) {
+        self.links = self.bridge_over(self.host.clone());
         let names: BTreeSet<InterfaceName> = self.tracked_names();
         for interface in names {
             let up = self.links.get(&interface).is_some_and(|link| link.up);
@@ -555,9 +643,59 @@ impl Driver {
         }
         let ids: Vec<_> = self.members.keys().copied().collect();
         for id in ids {
+            let before = self.members.get(&id).map(|m| Arc::clone(&m.placements));
             self.settle(id);
+            if let Some(before) = before {
+                self.follow(id, &before);
+            }
         }
         self.pool.tidy(&self.members);
+    }
+
+    /// A device with a virtual MAC address that somebody has deleted is made again in a moment:
+    /// to wait for it costs clients less than a takeover.
+    fn bridge_over(&mut self, mut links: Links) -> Links {
+        let now = clock::now();
+        let missing = self.members.values().filter_map(|member| {
+            let device = member.missing_device(&links)?;
+            let before = self.links.get(device).filter(|link| link.up)?;
+            let until = self.vanished.get(device).copied();
+            let until = until.unwrap_or(now + REPAIR);
+            (now < until).then(|| (device.clone(), before.clone(), until))
+        });
+        let missing: Vec<_> = missing.collect();
+        let before = std::mem::take(&mut self.vanished).into_keys();
+        self.returned = before
+            .filter(|name| !missing.iter().any(|m| m.0 == *name))
+            .collect();
+        for (device, before, until) in missing {
+            self.retry_at = Some(self.retry_at.map_or(until, |at| at.min(until)));
+            links.insert(device.clone(), before);
+            self.vanished.insert(device, until);
+        }
+        links
+    }
+
+    /// Interfaces of addresses that are installed have changed under them.
+    fn follow(&mut self, id: InstanceId, before: &Placements) {
+        let (Some(member), Some(instance)) = (self.members.get(&id), self.router.instance(id))
+        else {
+            return;
+        };
+        let place = |p: &Placement| (p.ifindex, p.mac, p.address.address);
+        let old: BTreeSet<_> = before.iter().map(place).collect();
+        let moved = member.placements.iter().any(|p| !old.contains(&place(p)));
+        // Its addresses may have gone with it.
+        let returned = member
+            .device
+            .as_ref()
+            .is_some_and(|d| self.returned.contains(d));
+        if (moved || returned) && instance.holds_addresses() {
+            let repeat = instance.config().announcement.repeat;
+            self.enqueue(id, Action::Install);
+            self.enqueue(id, Action::Announce { repeat });
+            self.flush();
+        }
     }
 
     /// Interfaces seen so far or now: one that is gone is down.
@@ -574,6 +712,7 @@ impl Driver {
             return;
         };
         let before = std::mem::take(&mut member.footing);
+        let placements = Arc::clone(&member.placements);
         member.settle(&self.links);
         let mut now = member.footing.clone();
         if !now.faults.contains(&Fault::Interface)
@@ -586,6 +725,9 @@ impl Driver {
             now.faults.insert(Fault::Socket);
         }
         self.apply_footing(id, &before, &now);
+        // An interface that was renamed keeps no address of ours.
+        self.remove_what_went(id, &placements);
+        self.flush();
     }
 
     fn apply_footing(&mut self, id: InstanceId, before: &Footing, now: &Footing) {
@@ -656,9 +798,11 @@ impl Driver {
             id,
             config,
             tracking,
+            device,
+            table,
         } = assignment;
         let protocol = config.protocol.clone();
-        self.members.insert(id, Member::new(config));
+        self.members.insert(id, Member::new(config, device, table));
         self.router.add(clock::now(), id, protocol, tracking);
         self.feed_links();
         self.settle(id);
@@ -675,9 +819,7 @@ impl Driver {
         self.last_now = clock::now().max(self.last_now);
         let mut effects = std::mem::take(&mut self.effects);
         what(&mut self.router, self.last_now, &mut effects);
-        for (id, effect) in effects.drain(..) {
-            self.perform(id, effect);
-        }
+        self.perform_all(&mut effects);
         self.effects = effects;
         self.flush();
     }
@@ -694,29 +836,41 @@ impl Driver {
             id,
             config,
             tracking,
+            device,
+            table,
         } = assignment;
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let before = Arc::clone(&member.placements);
         let protocol = config.protocol.clone();
-        member.reconfigure(config);
+        member.reconfigure(config, device, table);
         self.settle(id);
-        let announce = self.remove_what_went(id, &before);
+        let announce = self.has_new_placements(id, &before);
         self.feed_links();
         self.change(|router, now, effects| {
             router.reconfigure(now, id, protocol, tracking, announce, effects);
         });
     }
 
-    /// Has addresses removed that an instance no longer has; says whether it has new ones.
-    fn remove_what_went(&mut self, id: InstanceId, before: &Placements) -> bool {
-        let Some(member) = self.members.get(&id) else {
-            return false;
-        };
+    fn has_new_placements(&self, id: InstanceId, before: &Placements) -> bool {
         let old: BTreeSet<&Placement> = before.iter().collect();
-        let new: BTreeSet<&Placement> = member.placements.iter().collect();
-        let gone: Vec<_> = old.difference(&new).map(|p| (*p).clone()).collect();
+        let member = self.members.get(&id);
+        member.is_some_and(|m| m.placements.iter().any(|p| !old.contains(p)))
+    }
+
+    /// Has addresses removed that an instance no longer has where they were.
+    fn remove_what_went(&mut self, id: InstanceId, before: &Placements) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        if Arc::ptr_eq(before, &member.placements) {
+            return;
+        }
+        let place = |p: &Placement| (p.ifindex, p.address.clone());
+        let now: BTreeSet<_> = member.placements.iter().map(place).collect();
+        let gone = before.iter().filter(|p| !now.contains(&place(p)));
+        let gone: Vec<_> = gone.cloned().collect();
         if !gone.is_empty() {
             let name = Arc::clone(&member.name);
             self.batch.push(Job {
@@ -726,7 +880,6 @@ impl Driver {
                 action: Action::Remove,
             });
         }
-        !new.is_subset(&old)
     }
 
     /// Forgets instances that a reload took away, once they have let go.
@@ -739,6 +892,7 @@ impl Driver {
             self.router.remove(id);
             self.members.remove(&id);
             self.pool.tidy(&self.members);
+            (self.reporter)(Report::Departed(id));
         }
     }
 

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use super::breath::Breath;
 use super::clock;
+use crate::link::rules;
+use crate::sys::firewall::{self, Element, Elements, Set};
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::socket::PacketSocket;
 use crate::types::{InstanceId, Instant, VirtualAddress};
@@ -30,6 +33,8 @@ pub struct Placement {
     pub mac: Option<Mac>,
     /// The address.
     pub address: VirtualAddress,
+    /// The firewall's table in which its traffic is dropped; `None` in accept mode.
+    pub dropped_in: Option<Arc<str>>,
 }
 
 /// Addresses of one instance, shared between engine and executor.
@@ -47,6 +52,15 @@ pub enum Action {
         /// Rounds over all addresses.
         repeat: u32,
     },
+    /// Send these frames on an interface, now that the addresses are there.
+    Transmit {
+        /// The interface.
+        ifindex: u32,
+        /// Whole frames.
+        frames: Arc<[Vec<u8>]>,
+    },
+    /// Put back what somebody else has removed.
+    Restore,
     /// Read back what was installed.
     Verify {
         /// Attempts so far.
@@ -92,12 +106,15 @@ type Place = (u32, IpAddr);
 pub struct Executor {
     netlink: Netlink,
     packets: PacketSocket,
+    /// Opened when it is needed.
+    elements: Option<Elements>,
     queues: BTreeMap<InstanceId, VecDeque<Progress>>,
     turn: Option<InstanceId>,
     holders: BTreeMap<Place, BTreeSet<InstanceId>>,
     retries: BTreeMap<InstanceId, (Instant, Job)>,
     /// Awake until then: waking up costs a takeover more than the address does.
     expecting: Instant,
+    breath: Breath,
 }
 
 impl Executor {
@@ -107,11 +124,13 @@ impl Executor {
         Self {
             netlink,
             packets,
+            elements: None,
             queues: BTreeMap::new(),
             turn: None,
             holders: BTreeMap::new(),
             retries: BTreeMap::new(),
             expecting: Instant::default(),
+            breath: Breath::new(),
         }
     }
 
@@ -124,6 +143,7 @@ impl Executor {
                 Ok(None) => {
                     self.requeue_due();
                     self.work();
+                    self.breath.take_if_due();
                 }
                 Err(Finished) => return,
             }
@@ -160,10 +180,8 @@ impl Executor {
         if matches!(job.action, Action::Install | Action::Remove) {
             self.retries.remove(&job.id);
         }
-        self.queues
-            .entry(job.id)
-            .or_default()
-            .push_back(Progress { job, done: 0 });
+        let queue = self.queues.entry(job.id).or_default();
+        enqueue(queue, job);
     }
 
     fn requeue_due(&mut self) {
@@ -221,7 +239,7 @@ impl Executor {
     fn piece(&mut self, progress: &mut Progress) -> bool {
         let Progress { job, done } = progress;
         let total = job.placements.len();
-        match job.action {
+        match &job.action {
             Action::Install => {
                 let piece = job
                     .placements
@@ -241,7 +259,7 @@ impl Executor {
                 *done >= total
             }
             Action::Announce { repeat } => {
-                let rounds = usize::try_from(repeat).unwrap_or(usize::MAX);
+                let rounds = usize::try_from(*repeat).unwrap_or(usize::MAX);
                 let last = total.saturating_mul(rounds);
                 let end = last.min(done.saturating_add(PIECE));
                 for at in *done..end {
@@ -253,8 +271,20 @@ impl Executor {
                 *done = end;
                 *done >= last
             }
+            Action::Transmit { ifindex, frames } => {
+                for frame in frames.iter() {
+                    if let Err(error) = self.packets.send_ipv4(*ifindex, frame) {
+                        tracing::warn!(instance = &*job.name, "{}", Chain(&error));
+                    }
+                }
+                true
+            }
+            Action::Restore => {
+                self.restore(job);
+                true
+            }
             Action::Verify { attempt } => {
-                self.verify(job, attempt);
+                self.verify(job, *attempt);
                 true
             }
         }
@@ -266,6 +296,7 @@ impl Executor {
                 .entry(place(placement))
                 .or_default()
                 .insert(job.id);
+            self.filter(job, placement, true);
         }
         let wanted: Vec<_> = piece
             .iter()
@@ -289,6 +320,50 @@ impl Executor {
             unwanted.push((placement.ifindex, placement.address.clone()));
         }
         report(job, self.netlink.remove_addresses(&unwanted));
+        for placement in piece {
+            if !self.holders.contains_key(&place(placement)) {
+                self.filter(job, placement, false);
+            }
+        }
+    }
+
+    /// Has traffic to an address without accept mode dropped, before it is there and until it is
+    /// gone. RFC 9568 §6.4.3 (650).
+    fn filter(&mut self, job: &Job, placement: &Placement, drop: bool) {
+        let Some(table) = &placement.dropped_in else {
+            return;
+        };
+        if let Err(error) = self.change_filter(table, placement, drop) {
+            tracing::warn!(instance = &*job.name, "{}", Chain(&error));
+        }
+    }
+
+    fn change_filter(
+        &mut self,
+        table: &str,
+        placement: &Placement,
+        drop: bool,
+    ) -> Result<(), firewall::Error> {
+        let address = placement.address.address;
+        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let name = if link_local {
+            rules::LINK_LOCAL_ADDRESSES
+        } else {
+            rules::ADDRESSES
+        };
+        let set = Set { table, name };
+        let element = Element {
+            address,
+            ifindex: link_local.then_some(placement.ifindex),
+        };
+        if self.elements.is_none() {
+            self.elements = Some(Elements::open()?);
+        }
+        match &mut self.elements {
+            Some(elements) if drop => elements.add(&set, element),
+            Some(elements) => elements.remove(&set, element),
+            None => Ok(()),
+        }
     }
 
     fn announce(&self, job: &Job, placement: Option<&Placement>) {
@@ -296,6 +371,7 @@ impl Executor {
             ifindex,
             mac: Some(mac),
             address,
+            ..
         }) = placement
         else {
             return;
@@ -305,6 +381,22 @@ impl Executor {
         };
         if let Err(error) = self.packets.send_arp(*ifindex, &arp::gratuitous(*mac, v4)) {
             tracing::warn!(instance = &*job.name, address = %v4, "{}", Chain(&error));
+        }
+    }
+
+    /// Puts back addresses that are gone although nobody here removed them.
+    fn restore(&mut self, job: &Job) {
+        if let Ok(missing) = self.missing(job)
+            && let Some(first) = missing.first()
+        {
+            tracing::warn!(
+                instance = &*job.name,
+                address = %first.address,
+                missing = missing.len(),
+                "({}) virtual addresses were removed by somebody else and are put back",
+                job.name
+            );
+            self.verify(job, 1);
         }
     }
 
@@ -365,6 +457,29 @@ impl Executor {
 }
 
 struct Finished;
+
+/// Adds a job. Announcements that no longer matter go, so that no stream of adverts makes the
+/// queue grow, or an address stay because of what waits before its removal.
+fn enqueue(queue: &mut VecDeque<Progress>, job: Job) {
+    let announces = |action: &Action| matches!(action, Action::Announce { .. });
+    let same_addresses = |p: &Progress| Arc::ptr_eq(&p.job.placements, &job.placements);
+    match &job.action {
+        Action::Remove => queue.retain(|p| !(announces(&p.job.action) && same_addresses(p))),
+        Action::Announce { repeat } => {
+            let last = queue
+                .back_mut()
+                .filter(|p| p.done == 0 && same_addresses(p));
+            if let Some(Progress { job: waiting, .. }) = last
+                && let Action::Announce { repeat: rounds } = &mut waiting.action
+            {
+                *rounds = (*repeat).max(*rounds);
+                return;
+            }
+        }
+        Action::Install | Action::Transmit { .. } | Action::Verify { .. } | Action::Restore => {}
+    }
+    queue.push_back(Progress { job, done: 0 });
+}
 
 const fn place(placement: &Placement) -> Place {
     (placement.ifindex, placement.address.address)

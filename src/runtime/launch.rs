@@ -118,6 +118,15 @@ fn identity(user: Option<&ScriptUser>, globals: &Globals) -> Result<Identity, Re
     }
 }
 
+/// Ends the processes of a run when it is dropped while it runs: by a reload, or at the end.
+struct Abandoned(u32);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        process::terminate_group(self.0);
+    }
+}
+
 impl Launch {
     /// Runs the program to its end, for at most `timeout`.
     pub(super) async fn run(&self, timeout: Duration) -> Outcome {
@@ -130,7 +139,11 @@ impl Launch {
             }
         };
         let leader = child.id().unwrap_or_default();
-        match tokio::time::timeout(timeout, child.wait()).await {
+        // A run that nobody waits for any more must not go on for ever.
+        let abandoned = Abandoned(leader);
+        let ended = tokio::time::timeout(timeout, child.wait()).await;
+        std::mem::forget(abandoned);
+        match ended {
             Ok(Ok(status)) => return Outcome::Ended(status),
             Ok(Err(_)) => return Outcome::NotStarted,
             Err(_) => process::terminate_group(leader),

@@ -15,8 +15,12 @@ pub struct LinkState {
     pub index: u32,
     /// It can carry packets.
     pub up: bool,
+    /// Bytes that one packet may have.
+    pub mtu: u32,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
+    /// Number of the interface that it sits on.
+    pub parent: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
 }
@@ -32,6 +36,13 @@ impl VirtualAddresses {
     /// Replaces the set.
     pub fn set(&self, addresses: BTreeSet<IpAddr>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    fn all(&self) -> BTreeSet<IpAddr> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn contains(&self, address: &IpAddr) -> bool {
@@ -50,6 +61,7 @@ pub struct Watcher {
     virtual_addresses: VirtualAddresses,
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<u32, Vec<Address>>,
+    gone: BTreeSet<IpAddr>,
 }
 
 impl Watcher {
@@ -64,6 +76,7 @@ impl Watcher {
             virtual_addresses,
             links: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            gone: BTreeSet::new(),
         };
         watcher.list()?;
         Ok(watcher)
@@ -76,6 +89,11 @@ impl Watcher {
             .values()
             .map(|link| (link.name.clone(), self.state(link)))
             .collect()
+    }
+
+    /// Virtual addresses that the kernel has removed since this was asked last, by whomever.
+    pub fn take_gone(&mut self) -> BTreeSet<IpAddr> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Waits for at least one event and takes in all that wait.
@@ -104,7 +122,9 @@ impl Watcher {
         LinkState {
             index: link.index,
             up: link.up,
+            mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
+            parent: link.parent,
             addresses: addresses.iter().filter_map(own).collect(),
         }
     }
@@ -146,12 +166,16 @@ impl Watcher {
                 }
             }
             KernelEvent::AddressRemoved(address) => {
+                if self.virtual_addresses.contains(&address.address) {
+                    self.gone.insert(address.address);
+                }
                 if let Some(list) = self.addresses.get_mut(&address.ifindex) {
                     list.retain(|a| !same(a, &address));
                 }
             }
             KernelEvent::Overrun => {
                 tracing::warn!("kernel events were lost, listing interfaces and addresses anew");
+                self.gone = self.virtual_addresses.all();
                 self.list()?;
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
-use super::links::Links;
+use super::links::{LinkState, Links};
 use super::pool;
 use crate::config::model::{Authentication, Instance, Peer, Transport};
 use crate::control::statistics::Statistics;
@@ -16,6 +16,7 @@ use crate::sys::socket::Listen;
 use crate::types::{InterfaceName, Priority, Version, VirtualAddress};
 use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
+use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
@@ -37,6 +38,10 @@ pub(super) struct Footing {
 pub(super) struct Member {
     pub name: Arc<str>,
     pub config: Instance,
+    /// The device that carries its virtual MAC address, if it has one.
+    pub device: Option<InterfaceName>,
+    /// The firewall's table for addresses without accept mode.
+    table: Arc<str>,
     pub footing: Footing,
     pub placements: Placements,
     pub statistics: Statistics,
@@ -44,7 +49,9 @@ pub(super) struct Member {
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
+    /// Addresses that adverts carry: those that fit into a packet.
     advertised: Vec<Ipv4Addr>,
+    mtu: Option<u32>,
     packet_id: u16,
 }
 
@@ -62,12 +69,15 @@ pub(super) enum Complaint {
 }
 
 impl Member {
-    pub(super) fn new(config: Instance) -> Self {
+    pub(super) fn new(config: Instance, device: Option<InterfaceName>, table: Arc<str>) -> Self {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
+            device,
+            table,
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
             advertised: Vec::new(),
+            mtu: None,
             config,
             footing: Footing::default(),
             placements: Arc::from([]),
@@ -80,9 +90,16 @@ impl Member {
     }
 
     /// Takes a new configuration and keeps everything that was counted.
-    pub(super) fn reconfigure(&mut self, config: Instance) {
+    pub(super) fn reconfigure(
+        &mut self,
+        config: Instance,
+        device: Option<InterfaceName>,
+        table: Arc<str>,
+    ) {
         self.name = Arc::from(config.name.as_str());
         self.config = config;
+        self.device = device;
+        self.table = table;
         self.complaints.clear();
         self.derive();
     }
@@ -102,19 +119,41 @@ impl Member {
             IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(_) => None,
         };
-        self.advertised = self.config.addresses.iter().filter_map(v4).collect();
+        let version = self.config.protocol.version;
+        let fits = |mtu| vrrp::most_addresses(mtu, version, &self.authentication);
+        let most = self.mtu.map_or(usize::MAX, fits);
+        let all = self.config.addresses.iter().filter_map(v4);
+        self.advertised = all.take(most).collect();
+        let more = self.config.addresses.len() - self.advertised.len();
+        if more > 0 {
+            let name = &*self.name;
+            tracing::warn!(
+                instance = name,
+                "({name}) an advert has room for {most} addresses: {more} are moved but not advertised"
+            );
+        }
     }
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
         self.footing = self.footing_on(links);
+        let mtu = links.get(&self.config.interface).map(|link| link.mtu);
+        if mtu.is_some() && self.mtu != mtu {
+            self.mtu = mtu;
+            self.derive();
+        }
         let place = |address: &VirtualAddress| {
-            let interface = address.interface.as_ref().unwrap_or(&self.config.interface);
-            let link = links.get(interface)?;
+            let other = address.interface.as_ref();
+            let link = match other.filter(|name| **name != self.config.interface) {
+                Some(name) => links.get(name)?,
+                None => self.carrier(links)?,
+            };
+            let dropped = !self.config.accept_mode;
             Some(Placement {
                 ifindex: link.index,
                 mac: link.mac,
                 address: address.clone(),
+                dropped_in: dropped.then(|| Arc::clone(&self.table)),
             })
         };
         let placements: Vec<_> = self.config.all_addresses().filter_map(place).collect();
@@ -123,14 +162,50 @@ impl Member {
         }
     }
 
+    /// The interface that the addresses are on: the device with the virtual MAC address, if it is
+    /// what it should be, else the instance's own.
+    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        let own = links.get(&self.config.interface)?;
+        let Some(virtual_mac) = &self.config.virtual_mac else {
+            return Some(own);
+        };
+        let device = links.get(self.device.as_ref()?)?;
+        let fits = device.mac == Some(virtual_mac.mac) && device.parent == Some(own.index);
+        fits.then_some(device)
+    }
+
+    /// Its device, if that is gone, down or no longer what it should be, while all is well below.
+    pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
+        let device = self.device.as_ref()?;
+        let well = links.get(&self.config.interface).is_some_and(|own| own.up);
+        let works = self.carrier(links).is_some_and(|link| link.up);
+        (well && !works).then_some(device)
+    }
+
+    /// Name of the interface that adverts are sent and received on.
+    fn advert_interface(&self) -> &InterfaceName {
+        let own_device = self.device.as_ref().filter(|_| {
+            let virtual_mac = self.config.virtual_mac.as_ref();
+            virtual_mac.is_some_and(|v| !v.advertise_from_base)
+        });
+        own_device.unwrap_or(&self.config.interface)
+    }
+
+    /// Whether its adverts leave from the virtual MAC address.
+    pub(super) fn moves_mac(&self) -> bool {
+        *self.advert_interface() != self.config.interface
+    }
+
     fn footing_on(&self, links: &Links) -> Footing {
         let own = links.get(&self.config.interface);
+        let carrier = self.carrier(links);
         let mut faults: BTreeSet<Fault> = self
             .other_interfaces()
             .filter(|name| links.get(name).is_none_or(|link| !link.up))
             .map(|name| Fault::AddressInterface(name.clone()))
             .collect();
-        if own.is_none_or(|link| !link.up && !self.config.ignore_own_interface) {
+        let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
+        if own.is_none_or(down) || carrier.is_none_or(down) {
             faults.insert(Fault::Interface);
         }
         let configured = match self.config.transport.source() {
@@ -145,7 +220,7 @@ impl Member {
             faults.insert(Fault::NoPeers);
         }
         Footing {
-            ifindex: own.map(|link| link.index),
+            ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
             source,
             faults,
         }
@@ -183,7 +258,7 @@ impl Member {
             | vrrp::Authentication::Password(_)
             | vrrp::Authentication::Trailer => Protocol::Vrrp,
         };
-        Some((self.config.interface.clone(), self.listen()?, protocol))
+        Some((self.advert_interface().clone(), self.listen()?, protocol))
     }
 
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
@@ -195,7 +270,7 @@ impl Member {
         };
         let listen = self.listen();
         let key =
-            move |protocol: &Protocol| Some((self.config.interface.clone(), listen?, *protocol));
+            move |protocol: &Protocol| Some((self.advert_interface().clone(), listen?, *protocol));
         kinds.iter().filter_map(key)
     }
 
@@ -330,6 +405,9 @@ impl Member {
     }
 
     /// Whether an advert lists the addresses that we list.
+    ///
+    /// RFC 3768 §7.1 would drop it otherwise, unless an owner sent it. keepalived takes it since
+    /// 2.3.3, in both versions, and counts it; so do we.
     pub(super) fn lists_same_addresses(&self, received: &Received) -> bool {
         let ours: BTreeSet<IpAddr> = self.advertised.iter().map(|a| IpAddr::V4(*a)).collect();
         let theirs: BTreeSet<IpAddr> = received.addresses.iter().copied().collect();
@@ -378,6 +456,21 @@ impl Member {
             packets.push((destination, packet));
         }
         packets
+    }
+
+    /// The same as whole frames from the virtual MAC address.
+    pub(super) fn advert_frames(
+        &mut self,
+        priority: Priority,
+        since_epoch: Duration,
+    ) -> Vec<Vec<u8>> {
+        let Some(mac) = self.config.virtual_mac.as_ref().map(|v| v.mac) else {
+            return Vec::new();
+        };
+        let adverts = self.adverts(priority, since_epoch).into_iter();
+        adverts
+            .map(|(group, packet)| ethernet::multicast(mac, group.into(), &packet))
+            .collect()
     }
 
     fn destinations(&self) -> (Vec<Ipv4Addr>, u8) {

@@ -51,28 +51,34 @@ impl Notifies {
         shared.notifies.extend(instances.chain(groups));
     }
 
-    fn commands(&self, report: &Report) -> (Subject, Globals, Vec<Command>) {
+    /// Nothing for what no script is told of.
+    fn commands(&self, report: &Report) -> Option<(Subject, Globals, Vec<Command>)> {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (subject, about) = match report {
+        let (subject, about, transition) = match report {
             Report::Transition {
-                id, name, priority, ..
+                id,
+                name,
+                transition,
+                priority,
             } => (
                 Subject::Instance(*id),
                 notify::About::Instance(name, *priority),
+                transition,
             ),
-            Report::GroupTransition { id, name, .. } => {
-                (Subject::Group(*id), notify::About::Group(name))
-            }
+            Report::GroupTransition {
+                id,
+                name,
+                transition,
+            } => (Subject::Group(*id), notify::About::Group(name), transition),
+            Report::Departed(_) => return None,
         };
-        let (Report::Transition { transition, .. } | Report::GroupTransition { transition, .. }) =
-            report;
         let notify = shared.notifies.get(&subject);
         let commands = notify.map(|n| notify::commands(n, about, *transition));
-        (
+        Some((
             subject,
             shared.globals.clone(),
             commands.unwrap_or_default(),
-        )
+        ))
     }
 }
 
@@ -81,7 +87,9 @@ pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Repor
     type Batch = (Globals, Vec<Command>);
     let mut queues: BTreeMap<Subject, (UnboundedSender<Batch>, JoinHandle<()>)> = BTreeMap::new();
     while let Some(report) = reports.recv().await {
-        let (subject, globals, commands) = notifies.commands(&report);
+        let Some((subject, globals, commands)) = notifies.commands(&report) else {
+            continue;
+        };
         if commands.is_empty() {
             continue;
         }

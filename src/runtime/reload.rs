@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::command::{Assignment, Changes, SyncedGroup};
 use super::launch::Launch;
 use super::scripts::Scripts;
 use crate::config::diff::{self, Update};
 use crate::config::model::{Config, Globals, Instance, Notify, TrackScript};
-use crate::types::InstanceId;
+use crate::link::device::Key;
+use crate::types::{InstanceId, InterfaceName};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::router::Tracking;
 use crate::vrrp::track::{RiseFall, TrackerId};
@@ -50,7 +52,14 @@ impl Registry {
     }
 
     /// Goes over to `new` and says what that means.
-    pub(super) fn adopt(&mut self, new: Config) -> Adoption {
+    ///
+    /// `devices` are those with virtual MAC addresses, `table` is the firewall's.
+    pub(super) fn adopt(
+        &mut self,
+        new: Config,
+        devices: &BTreeMap<Key, InterfaceName>,
+        table: &Arc<str>,
+    ) -> Adoption {
         let mut changes = Changes::default();
         let scripts = self.adopt_scripts(&new, &mut changes);
         let plan = diff::diff(&self.config, &new);
@@ -84,6 +93,8 @@ impl Registry {
             notifies.insert(id, config.notify.clone());
             list.push(Assignment {
                 id,
+                device: Key::of(&config).and_then(|key| devices.get(&key).cloned()),
+                table: Arc::clone(table),
                 config,
                 tracking,
             });

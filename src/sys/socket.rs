@@ -17,6 +17,7 @@ use crate::wire::ip;
 /// Bytes of adverts that may wait while the engine is busy: some 1,500 of them.
 const RECEIVE_BUFFER_LEN: usize = 1 << 20;
 const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_IPV4: u16 = 0x0800;
 
 /// A socket that could not be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +224,19 @@ impl PacketSocket {
     /// # Errors
     /// [`Error::Announce`].
     pub fn send_arp(&self, ifindex: u32, frame: &[u8]) -> Result<(), Error> {
-        let address = ffi::link_broadcast(ifindex, ETHERTYPE_ARP);
+        self.send(ifindex, ETHERTYPE_ARP, frame)
+    }
+
+    /// Sends a whole frame with an IPv4 packet on the link of `ifindex`.
+    ///
+    /// # Errors
+    /// [`Error::Announce`].
+    pub fn send_ipv4(&self, ifindex: u32, frame: &[u8]) -> Result<(), Error> {
+        self.send(ifindex, ETHERTYPE_IPV4, frame)
+    }
+
+    fn send(&self, ifindex: u32, ether_type: u16, frame: &[u8]) -> Result<(), Error> {
+        let address = ffi::link_broadcast(ifindex, ether_type);
         match self.socket.send_to(frame, &address) {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Announce { ifindex, source }),

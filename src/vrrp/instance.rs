@@ -70,6 +70,9 @@ pub struct InstanceConfig {
     pub answer_higher_priority: bool,
     /// Announcement of the addresses.
     pub announcement: Announcement,
+    /// Longest time for which addresses stay after a peer's advert. Zero where the advert itself
+    /// moves the clients, because it comes from the virtual MAC address.
+    pub handover_overlap: Duration,
 }
 
 impl InstanceConfig {
@@ -89,7 +92,14 @@ impl InstanceConfig {
             answer_lower_priority: true,
             answer_higher_priority: false,
             announcement: Announcement::default(),
+            handover_overlap: HANDOVER_OVERLAP,
         }
+    }
+
+    /// Whether a Backup waits just as long with `other`.
+    fn times_like(&self, other: &Self) -> bool {
+        let times = |c: &Self| (c.version, c.advertisement_interval, c.down_timer_adverts);
+        times(self) == times(other)
     }
 }
 
@@ -277,6 +287,8 @@ pub struct Instance {
     active_router: Option<(IpAddr, Priority)>,
     /// When an advert of an Active Router came last, also one that released the addresses.
     heard_at: Option<Instant>,
+    /// When the addresses were last announced because of a lower-priority advert.
+    reasserted_at: Option<Instant>,
     told: Option<Transition>,
     /// Set while it is in a sync group, which then decides when it becomes Active.
     ties: Option<Ties>,
@@ -301,6 +313,7 @@ impl Instance {
             preempt_at: None,
             active_router: None,
             heard_at: None,
+            reasserted_at: None,
             told: None,
             ties: None,
             wants_active: false,
@@ -604,7 +617,7 @@ impl Instance {
             return;
         }
         if let Some(ends_at) = &mut self.handover_ends_at {
-            *ends_at = (*ends_at).min(now + HANDOVER_OVERLAP);
+            *ends_at = (*ends_at).min(now + self.config.handover_overlap);
         }
     }
 
@@ -645,8 +658,12 @@ impl Instance {
         if self.config.answer_lower_priority {
             self.advertise(now, effects);
         }
+        // A stream of adverts, forged perhaps, must not become a storm of announcements.
+        let pause = self.config.advertisement_interval.duration() / 2;
+        let lately = |at: Instant| now.saturating_since(at) < pause;
         let announcement = &self.config.announcement;
-        if announcement.lower_priority_repeat > 0 {
+        if announcement.lower_priority_repeat > 0 && !self.reasserted_at.is_some_and(lately) {
+            self.reasserted_at = Some(now);
             let repeat = announcement.lower_priority_repeat;
             effects.push(Effect::AnnounceAddresses { repeat });
             self.announcements.clear();
@@ -685,6 +702,8 @@ impl Instance {
 
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
         let own = !fault.is_of_group();
+        // A tracker without a result keeps an instance from starting, not from going on.
+        let pending = matches!(fault, Fault::TrackerPending(_));
         self.faults.insert(fault);
         match self.state {
             State::Initialize => {
@@ -694,6 +713,7 @@ impl Instance {
                 }
                 self.start_if_well(now, effects);
             }
+            State::Backup { .. } | State::Active { .. } if pending => {}
             State::Backup { .. } | State::Active { .. } => {
                 self.transition(now, State::Initialize, effects);
             }
@@ -729,9 +749,11 @@ impl Instance {
         announce: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.config = config;
+        let before = std::mem::replace(&mut self.config, config);
         match self.state {
             State::Initialize => {}
+            // Reloads that change nothing here, however many, must not hold a takeover up.
+            State::Backup { .. } if before.times_like(&self.config) => {}
             State::Backup {
                 active_down_at,
                 active_adver_interval,
@@ -821,7 +843,7 @@ impl Instance {
     fn leave_active(&mut self, now: Instant, next: State, effects: &mut Vec<Effect>) {
         match next {
             // Outranked by a live peer: it needs a moment to announce itself.
-            State::Backup { .. } => self.begin_handover(now + HANDOVER_OVERLAP),
+            State::Backup { .. } => self.begin_handover(now + self.config.handover_overlap),
             // It is well itself: its clients do not wait for the peer of another member.
             State::Initialize if self.faults.iter().all(Fault::is_of_group) => {
                 effects.push(Effect::SendAdvert(Priority::RELEASE));
@@ -838,6 +860,7 @@ impl Instance {
 
     fn enter_active(&mut self, now: Instant, from_backup: bool, effects: &mut Vec<Effect>) {
         self.handover_ends_at = None;
+        self.reasserted_at = None;
         effects.push(Effect::SendAdvert(self.priority));
         effects.push(Effect::InstallAddresses);
         self.announce_as_new(now, effects);

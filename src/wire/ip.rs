@@ -37,7 +37,8 @@ pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// Precedence of network control traffic, as keepalived sends it.
 const TRAFFIC_CLASS: u8 = 0xc0;
-const HEADER_LEN: usize = 20;
+/// Bytes of an IPv4 header without options.
+pub(super) const HEADER_LEN: usize = 20;
 
 /// A packet without its IP header, and what of that header matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,5 +2,6 @@
 
 pub mod arp;
 pub mod auth;
+pub mod ethernet;
 pub mod ip;
 pub mod vrrp;

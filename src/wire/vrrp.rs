@@ -6,8 +6,9 @@ use ctutils::CtEq;
 use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::util;
 
+use super::auth::ah;
 use super::auth::hmac::{EXTENSION_TYPE, TRAILER_LEN};
-use super::ip::{HOP_LIMIT, PROTOCOL, Packet};
+use super::ip::{self, HOP_LIMIT, PROTOCOL, Packet};
 use crate::types::{Interval, Priority, Secret, Version, Vrid};
 
 const TYPE_ADVERTISEMENT: u8 = 1;
@@ -386,6 +387,23 @@ fn with_pseudo_header(message: &[u8], source: IpAddr, destination: IpAddr) -> Op
     ))
 }
 
+/// How many IPv4 addresses an advert can carry in one packet of `mtu` bytes, at most 255.
+#[must_use]
+pub fn most_addresses(mtu: u32, version: Version, authentication: &Authentication) -> usize {
+    let around = match authentication {
+        Authentication::None | Authentication::Password(_) => 0,
+        Authentication::Header => ah::HEADER_LEN,
+        Authentication::Trailer => TRAILER_LEN,
+    };
+    let data = match version {
+        Version::V2 => AUTHENTICATION_LEN,
+        Version::V3 => 0,
+    };
+    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
+    let room = mtu.saturating_sub(ip::HEADER_LEN + FIXED_LEN + data + around);
+    (room / ADDRESS_LEN).min(usize::from(u8::MAX))
+}
+
 /// An advert to be sent.
 #[derive(Debug, Clone)]
 pub struct Outgoing<'a> {
@@ -640,6 +658,40 @@ mod tests {
             &demands(Version::V2, &Authentication::None),
         );
         assert_eq!(got.unwrap_err(), Rejected::Checksum);
+    }
+
+    /// keepalived verifies nothing with `v3_checksum_as_v2`.
+    #[test]
+    fn no_flipped_bit_passes_in_either_form() {
+        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        for (version, form) in [
+            (Version::V2, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::PseudoHeader),
+        ] {
+            let none = Authentication::None;
+            let mut out = outgoing(version, &none, &vip);
+            out.checksum = form;
+            let good = emit(&out);
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let got = receive(&packet(&bad), &demands(version, &none));
+                assert!(got.is_err(), "{version:?} {form:?} bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn room_for_addresses_is_what_the_rest_leaves() {
+        let room = |mtu, version, authentication| most_addresses(mtu, version, authentication);
+        let (none, trailer) = (&Authentication::None, &Authentication::Trailer);
+        assert_eq!(room(1500, Version::V2, trailer), 255);
+        assert_eq!(room(576, Version::V3, none), 137);
+        assert_eq!(room(576, Version::V3, trailer), 130);
+        assert_eq!(room(576, Version::V2, trailer), 128);
+        assert_eq!(room(576, Version::V2, &Authentication::Header), 129);
+        assert_eq!(room(20, Version::V2, none), 0);
     }
 
     proptest! {

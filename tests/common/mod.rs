@@ -77,6 +77,8 @@ impl Drop for Folder {
 /// `vipd run -f FILE` on `host`.
 pub fn vipd(host: &Host, file: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vipd"));
+    // What it writes down for its successor goes away with the test.
+    command.env("RUNTIME_DIRECTORY", file.parent().unwrap());
     host.spawn(command.arg("run").arg("-v").arg("-f").arg(file))
         .unwrap()
 }

@@ -12,7 +12,7 @@ use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::config::source::Span;
 use crate::types::{Family, InterfaceName, Interval, Priority, Version, Vrid};
-use crate::vrrp::instance::{Announcement, InstanceConfig};
+use crate::vrrp::instance::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
 
 /// Most addresses an advert can carry.
 const MOST_ADDRESSES: usize = 255;
@@ -53,11 +53,22 @@ impl Lowering {
         else {
             return;
         };
+        if draft.ipvlan {
+            self.no_ipvlan(&draft);
+            return;
+        }
         if draft.family == Some(Family::V6) {
             self.left_out(&draft, "virtual routers for IPv6 are not active yet");
             return;
         }
+        let virtual_mac = self.virtual_mac(&mut draft, vrid);
+        let moves_clients = virtual_mac.as_ref().is_some_and(|v| !v.advertise_from_base);
         let protocol = InstanceConfig {
+            handover_overlap: if moves_clients {
+                Duration::ZERO
+            } else {
+                HANDOVER_OVERLAP
+            },
             version,
             priority,
             advertisement_interval: interval,
@@ -70,6 +81,7 @@ impl Lowering {
             announcement: announcement(&draft.garp, &draft.defaults.garp),
             ..InstanceConfig::new(vrid)
         };
+        let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);
         self.out.config.instances.push(Instance {
             name: draft.name,
             interface,
@@ -79,6 +91,8 @@ impl Lowering {
             addresses: draft.addresses.into_iter().map(|a| a.0).collect(),
             excluded: draft.excluded.into_iter().map(|a| a.0).collect(),
             checksum_without_pseudo_header: draft.checksum_as_v2,
+            virtual_mac,
+            accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
             track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
             track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
@@ -211,7 +225,9 @@ impl Lowering {
                 "accept",
                 "strict mode has no accept mode in version 2",
             );
+            draft.accept = Some(false);
         }
+        self.strict_virtual_mac(draft);
         if !draft.peers.is_empty() {
             self.push(
                 Diagnostic::new(
@@ -234,20 +250,6 @@ impl Lowering {
         if draft.defaults.higher_prio_send_advert {
             self.correct(draft, "higher_prio_send_advert", "strict mode sends none");
             draft.defaults.higher_prio_send_advert = false;
-        }
-        if !owner && draft.accept != Some(true) {
-            self.push(
-                Diagnostic::new(
-                    Severity::Warning,
-                    Code(401),
-                    Class::Silent,
-                    format!(
-                        "`{}`: strict mode does not yet drop traffic to its addresses",
-                        draft.name
-                    ),
-                )
-                .label(draft.span, ""),
-            );
         }
     }
 
@@ -380,7 +382,7 @@ impl Lowering {
     }
 
     fn transport(&mut self, draft: &Draft) -> Transport {
-        if draft.virtual_mac && draft.promote {
+        if draft.virtual_mac.is_some() && draft.promote {
             self.correct(
                 draft,
                 "promote_secondaries",
@@ -388,7 +390,7 @@ impl Lowering {
             );
         }
         if !draft.peers.is_empty() {
-            if draft.virtual_mac && !draft.xmit_base {
+            if draft.virtual_mac.is_some() && !draft.xmit_base {
                 self.correct(
                     draft,
                     "use_vmac",

@@ -146,6 +146,8 @@ impl Lowering {
             }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_check_unicast_src" => self.defaults.check_source = true,
+            "nftables" | "nftables_priority" | "nftables_counters" => self.firewall(statement),
+            "vmac_prefix" => self.device_prefix(statement),
             "vrrp_mcast_group4" => self.group4(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),

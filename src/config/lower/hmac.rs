@@ -230,10 +230,11 @@ mod tests {
     }
 
     fn hmac(config: &Config) -> Option<Hmac> {
-        match &config.instances.first()?.authentication {
-            Authentication::Hmac(hmac) => Some(hmac.clone()),
-            other => panic!("{other:?}"),
-        }
+        let authentication = &config.instances.first()?.authentication;
+        let Authentication::Hmac(hmac) = authentication else {
+            panic!("{authentication:?}");
+        };
+        Some(hmac.clone())
     }
 
     fn codes(loaded: &Loaded) -> Vec<u16> {
@@ -251,7 +252,7 @@ mod tests {
             hex.to_uppercase()
         );
         let loaded = loaded(&block, &files);
-        assert!(codes(&loaded).is_empty());
+        assert_eq!(codes(&loaded), Vec::<u16>::new());
         let hmac = hmac(&loaded.config).unwrap();
         let key = Key::new(TEXT.as_bytes()).unwrap();
         assert!(hmac.keys.values().all(|k| *k == key));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::globals::{Defaults, Garp, version};
 use super::hmac::HmacDraft;
 use super::script::password;
-use super::{InterfaceUse, Lowering};
+use super::{InterfaceUse, Lowering, virtual_mac};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Unit;
 use crate::config::lex::Token;
@@ -63,7 +63,8 @@ pub(super) struct Draft {
     pub(super) notify: Notify,
     pub(super) strict: bool,
     pub(super) accept: Option<bool>,
-    pub(super) virtual_mac: bool,
+    pub(super) virtual_mac: Option<virtual_mac::Draft>,
+    pub(super) ipvlan: bool,
     pub(super) xmit_base: bool,
     pub(super) promote: bool,
     pub(super) hmac: Option<HmacDraft>,
@@ -105,7 +106,8 @@ impl Draft {
             notify: Notify::default(),
             strict: defaults.strict,
             accept: None,
-            virtual_mac: false,
+            virtual_mac: None,
+            ipvlan: false,
             xmit_base: false,
             promote: false,
             hmac: None,
@@ -207,6 +209,9 @@ impl Lowering {
             "track_file" | "track_process" | "track_bfd" => self.other_trackers(draft, statement),
             "dont_track_primary" => draft.ignore_own_interface = true,
             "accept" => draft.accept = Some(true),
+            "no_accept" => draft.accept = Some(false),
+            "use_vmac" => self.use_vmac(draft, statement),
+            "vmac_xmit_base" => draft.xmit_base = true,
             _ => self.instance_option(draft, statement),
         }
     }
@@ -264,13 +269,11 @@ impl Lowering {
         self.validate(statement);
         self.deprecated(statement);
         match statement.keyword.name {
-            "use_vmac" | "use_ipvlan" => draft.virtual_mac = true,
-            "vmac_xmit_base" => draft.xmit_base = true,
+            "use_ipvlan" => draft.ipvlan = true,
             "old_unicast_checksum" => draft.unicast = true,
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
-            "no_accept" => draft.accept = Some(false),
             "lvs_sync_daemon_interface" => {
                 let message = "`lvs_sync_daemon_interface` is deprecated: write `lvs_sync_daemon` \
                                in `global_defs`";

@@ -25,6 +25,8 @@ pub(super) fn node(priority: u8) -> Instance {
         addresses: Vec::new(),
         excluded: Vec::new(),
         checksum_without_pseudo_header: false,
+        virtual_mac: None,
+        accept_mode: true,
         ignore_own_interface: false,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::value::Time;
 use crate::config::model::{
-    AntiReplay, Authentication, Command, Config, Globals, Hmac, HmacMode, Instance, Notify, Peer,
-    ScriptUser, SyncGroup, TrackScript, Transport,
+    AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
+    Notify, Peer, ScriptUser, SyncGroup, TrackScript, Transport, VirtualMac,
 };
 use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
 use crate::vrrp::election::Weight;
@@ -148,6 +148,8 @@ impl Text {
             router_id,
             script_user,
             script_security,
+            firewall,
+            device_prefix,
         } = globals;
         if *globals == Globals::default() {
             return;
@@ -160,6 +162,15 @@ impl Text {
             self.line("script_user", user(name));
         }
         self.unless("script_security", *script_security, &false);
+        let usual = Firewall::default();
+        if firewall.table != usual.table {
+            self.line("firewall.table", quote(&firewall.table));
+        }
+        self.unless("firewall.priority", firewall.priority, &usual.priority);
+        self.unless("firewall.counters", firewall.counters, &usual.counters);
+        if let Some(prefix) = device_prefix {
+            self.line("device_prefix", quote(prefix));
+        }
     }
 
     fn script(&mut self, script: &TrackScript) {
@@ -198,6 +209,8 @@ impl Text {
             addresses,
             excluded,
             checksum_without_pseudo_header,
+            virtual_mac,
+            accept_mode,
             ignore_own_interface,
             track_scripts,
             track_interfaces,
@@ -214,6 +227,10 @@ impl Text {
             self.line("ipv6", true);
         }
         self.transport(transport, protocol.family);
+        self.unless("accept_mode", *accept_mode, &true);
+        if let Some(own) = virtual_mac {
+            self.virtual_mac(own, protocol, transport);
+        }
         if *checksum_without_pseudo_header {
             self.line("checksum", quote("rfc9568"));
         }
@@ -245,6 +262,35 @@ impl Text {
         self.authentication(authentication, protocol.advertisement_interval);
     }
 
+    fn virtual_mac(&mut self, own: &VirtualMac, protocol: &InstanceConfig, via: &Transport) {
+        let VirtualMac {
+            mac,
+            device,
+            group,
+            advertise_from_base,
+        } = own;
+        let mut members = Vec::new();
+        if *mac != VirtualMac::address(protocol.family, protocol.vrid) {
+            let bytes: Vec<_> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+            members.push(format!("mac = {}", quote(&bytes.join(":"))));
+        }
+        if let Some(device) = device {
+            members.push(format!("device = {}", quote(device.as_str())));
+        }
+        if let Some(group) = group {
+            members.push(format!("group = {}", quote(group)));
+        }
+        let implied = matches!(via, Transport::Unicast { peers, .. } if !peers.is_empty());
+        if *advertise_from_base && !implied {
+            members.push("advertise_from_base = true".to_owned());
+        }
+        if members.is_empty() {
+            self.line("virtual_mac", true);
+        } else {
+            self.line("virtual_mac", table(&members));
+        }
+    }
+
     fn protocol(&mut self, protocol: &InstanceConfig) {
         let InstanceConfig {
             vrid,
@@ -259,6 +305,8 @@ impl Text {
             answer_lower_priority,
             answer_higher_priority,
             announcement: _,
+            // It follows from the virtual MAC.
+            handover_overlap: _,
         } = protocol;
         self.line("vrid", vrid);
         let usual = match family {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::value::{At, Named, Number, OneOrMore, Program, Secret, TextOr, Time};
+use super::value::{At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time};
 
 /// Configuration of vipd.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -33,6 +33,23 @@ pub(super) struct Global {
     pub(super) script_user: Option<At<String>>,
     /// Refuse scripts that somebody but root could change; default false.
     pub(super) script_security: Option<At<bool>>,
+    /// Where traffic to addresses without `accept_mode` is dropped.
+    pub(super) firewall: Firewall,
+    /// Beginning of the names of devices with a virtual MAC address; default `vrrp`.
+    pub(super) device_prefix: Option<At<String>>,
+}
+
+/// The nftables table of vipd.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Firewall {
+    /// Its name; default `keepalived`.
+    pub(super) table: Option<At<String>>,
+    /// Priority of its base chains; default -1.
+    #[schemars(range(min = -2_147_483_648_i64, max = 2_147_483_647))]
+    pub(super) priority: Option<At<Number>>,
+    /// Rules count packets; default false.
+    pub(super) counters: Option<At<bool>>,
 }
 
 /// A script that says whether a service is well: exit status 0 is success.
@@ -102,6 +119,10 @@ pub(super) struct Instance {
     pub(super) answer_lower_priority: Option<At<bool>>,
     /// Answer an advert of higher priority with a last own one; default false.
     pub(super) answer_higher_priority: Option<At<bool>>,
+    /// Answer traffic to the addresses while active; an owner (255) always does. Default true.
+    pub(super) accept_mode: Option<At<bool>>,
+    /// A MAC address that moves with the addresses, on a device of its own: true, or a table.
+    pub(super) virtual_mac: Option<At<SwitchOr<VirtualMac>>>,
     /// Checksum of version 3 over IPv4: `keepalived` covers the pseudo-header, `rfc9568` does
     /// not. Both are accepted. Default `keepalived`.
     pub(super) checksum: Option<At<Checksum>>,
@@ -149,6 +170,21 @@ pub(super) struct Address {
     pub(super) track: Option<At<bool>>,
     /// IPv6 preferred life time in whole seconds, such as `"60s"`, or `"forever"`.
     pub(super) preferred_lifetime: Option<At<String>>,
+}
+
+/// A MAC address that moves with the addresses.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct VirtualMac {
+    /// The address, of 5 bytes (the VRID is the sixth) or 6; default: that of the VRID.
+    pub(super) mac: Option<At<String>>,
+    /// Name of the device; default: `device_prefix` of `[global]`, a dot and the VRID.
+    pub(super) device: Option<At<String>>,
+    /// Interface group of the device, by number or name; default: that of the interface.
+    pub(super) group: Option<At<String>>,
+    /// Adverts are sent and received on the interface itself; default false, or true with
+    /// unicast peers.
+    pub(super) advertise_from_base: Option<At<bool>>,
 }
 
 /// What the checksum of version 3 over IPv4 covers.

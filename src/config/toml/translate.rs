@@ -4,10 +4,10 @@
 
 use super::format::{
     Address, Auth, Checksum, Document, Global, Group, Hmac, Instance, Notify, NotifyOr, Peer,
-    Script, Track, Unicast,
+    Script, Track, Unicast, VirtualMac,
 };
 use super::read::{error, span};
-use super::value::{At, OneOrMore, Program, Secret, SecretIn, TextOr, Time};
+use super::value::{At, OneOrMore, Program, Secret, SecretIn, SwitchOr, TextOr, Time};
 use crate::config::Options;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keyword::Block;
@@ -362,6 +362,8 @@ impl Translator<'_> {
                 Body::None,
             );
         }
+        to.alone("no_accept", instance.accept_mode.as_ref(), false);
+        virtual_mac(instance, &mut to);
         self.auth(instance.auth.as_ref(), &mut to);
         to.track(&instance.track, scripts);
         to.alone(
@@ -501,6 +503,10 @@ fn global(global: &Global, file: FileId) -> Option<Statement> {
         global.script_security.as_ref(),
         true,
     );
+    to.value("nftables", global.firewall.table.as_ref());
+    to.value("nftables_priority", global.firewall.priority.as_ref());
+    to.alone("nftables_counters", global.firewall.counters.as_ref(), true);
+    to.value("vmac_prefix", global.device_prefix.as_ref());
     let at = to.statements.first()?.span;
     let mut root = Writer::new(Block::Root, file);
     root.push("global_defs", at, Vec::new(), Body::Block(to.statements));
@@ -542,6 +548,39 @@ fn group(
     to.track(&group.track, scripts);
     to.notify(group.notify.as_ref());
     block("vrrp_sync_group", name, to)
+}
+
+fn virtual_mac(instance: &Instance, to: &mut Writer) {
+    let Some(wanted) = &instance.virtual_mac else {
+        return;
+    };
+    let at = to.at(wanted);
+    let VirtualMac {
+        mac,
+        device,
+        group,
+        advertise_from_base,
+    } = match &wanted.value {
+        SwitchOr::Switch(false) => return,
+        SwitchOr::Switch(true) => &VirtualMac::default(),
+        SwitchOr::Table(table) => table,
+    };
+    let mut words = Vec::new();
+    if let Some(device) = device {
+        words.push(("name".to_owned(), to.at(device)));
+        words.push(to.word(device));
+    }
+    words.extend(mac.as_ref().map(|mac| to.word(mac)));
+    if let Some(group) = group {
+        words.push(("group".to_owned(), to.at(group)));
+        words.push(to.word(group));
+    }
+    to.push("use_vmac", at, words, Body::None);
+    let unicast = instance.unicast.as_ref();
+    let has_peers = unicast.is_some_and(|unicast| !unicast.peers.is_empty());
+    if has_peers || advertise_from_base.as_ref().is_some_and(|base| base.value) {
+        to.push("vmac_xmit_base", at, Vec::new(), Body::None);
+    }
 }
 
 fn announce(instance: &Instance, to: &mut Writer) {

@@ -250,6 +250,36 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     }
 }
 
+/// True or false, or a table that says more than true.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum SwitchOr<T> {
+    Switch(bool),
+    Table(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for SwitchOr<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = SwitchOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or a table in braces")
+            }
+
+            fn visit_bool<E: Error>(self, on: bool) -> Result<SwitchOr<T>, E> {
+                Ok(SwitchOr::Switch(on))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SwitchOr<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(SwitchOr::Table)
+            }
+        }
+        from.deserialize_any(Either(PhantomData))
+    }
+}
+
 /// A text, or a list of them.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(untagged)]

@@ -11,6 +11,9 @@ use crate::types::InterfaceName;
 
 const HEADER_LEN: usize = 16;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const MACVLAN_MODE_PRIVATE: u32 = 1;
 
 /// A network interface as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,10 @@ pub struct Link {
     pub master: Option<u32>,
     /// Interface below a VLAN or macvlan; the other end of a veth, perhaps in another namespace.
     pub parent: Option<u32>,
+    /// Interface group; 0 unless it was put into one.
+    pub group: u32,
+    /// A macvlan that exchanges nothing with its siblings.
+    pub private_macvlan: bool,
 }
 
 impl Link {
@@ -58,6 +65,12 @@ impl Link {
         }
         let attributes = message.payload.get(HEADER_LEN..)?;
         let value = |kind| find(attributes, kind);
+        let info = |kind| value(libc::IFLA_LINKINFO).and_then(|info| find(info, kind));
+        let kind = info(IFLA_INFO_KIND).map(text_of);
+        let mode = info(IFLA_INFO_DATA)
+            .filter(|_| kind.as_deref() == Some("macvlan"))
+            .and_then(|data| find(data, IFLA_MACVLAN_MODE))
+            .and_then(read_u32);
         Some(Self {
             index: header.index,
             name: InterfaceName::new(&text_of(value(libc::IFLA_IFNAME)?))?,
@@ -68,13 +81,13 @@ impl Link {
             noarp: header.flags.contains(LinkFlags::Noarp),
             loopback: header.flags.contains(LinkFlags::Loopback),
             multicast: header.flags.contains(LinkFlags::Multicast),
-            kind: value(libc::IFLA_LINKINFO)
-                .and_then(|link_info| find(link_info, IFLA_INFO_KIND))
-                .map(text_of),
+            kind,
             master: value(libc::IFLA_MASTER).and_then(read_u32),
             parent: value(libc::IFLA_LINK)
                 .and_then(read_u32)
                 .filter(|&index| index != 0),
+            group: value(libc::IFLA_GROUP).and_then(read_u32).unwrap_or(0),
+            private_macvlan: mode == Some(MACVLAN_MODE_PRIVATE),
         })
     }
 }

@@ -5,6 +5,7 @@
 //! deleting what is gone succeed and say so ([`Change::AlreadySo`]).
 
 mod address;
+mod forwarding;
 mod link;
 mod message;
 mod monitor;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use crate::types::{InterfaceName, VirtualAddress};
 
 pub use address::{Address, VRRP_PROTOCOL};
+pub use forwarding::Forwarding;
 pub use link::Link;
 pub use monitor::{KernelEvent, Monitor};
 pub use request::Netlink;
@@ -133,6 +135,8 @@ pub enum Listing {
     Links,
     /// Addresses of interfaces.
     Addresses,
+    /// Forwarding tables of bridges.
+    Forwarding,
 }
 
 impl fmt::Display for Listing {
@@ -140,6 +144,7 @@ impl fmt::Display for Listing {
         f.write_str(match self {
             Self::Links => "interfaces",
             Self::Addresses => "addresses",
+            Self::Forwarding => "forwarding entries",
         })
     }
 }

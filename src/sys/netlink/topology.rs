@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo,
-    LinkMessage,
+    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute,
+    LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
 };
 
 use super::{Change, Error, Netlink};
@@ -47,6 +47,28 @@ impl Netlink {
             InfoBridge::MulticastSnooping(false),
         ]);
         self.create(name, InfoKind::Bridge, data)
+    }
+
+    /// Makes a macvlan on `base` that exchanges nothing with its siblings, with an Ethernet address
+    /// and in an interface group. It is switched off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CreateLink`] or [`Error::Transport`].
+    pub fn create_private_macvlan(
+        &mut self,
+        name: &InterfaceName,
+        base: u32,
+        mac: [u8; 6],
+        group: u32,
+    ) -> Result<(), Error> {
+        let data = InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Private)]);
+        let more = vec![
+            LinkAttribute::Link(base),
+            LinkAttribute::Address(mac.to_vec()),
+            LinkAttribute::Group(group),
+        ];
+        self.create_with(name, InfoKind::MacVlan, data, more)
     }
 
     /// Puts a link under a bridge, bond or VRF, or takes it out with `None`.
@@ -119,11 +141,22 @@ impl Netlink {
         kind: InfoKind,
         data: InfoData,
     ) -> Result<(), Error> {
+        self.create_with(name, kind, data, Vec::new())
+    }
+
+    fn create_with(
+        &mut self,
+        name: &InterfaceName,
+        kind: InfoKind,
+        data: InfoData,
+        more: Vec<LinkAttribute>,
+    ) -> Result<(), Error> {
         let mut request = LinkMessage::default();
         request.attributes = vec![
             LinkAttribute::IfName(name.as_str().to_owned()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]),
         ];
+        request.attributes.extend(more);
         let request = RouteNetlinkMessage::NewLink(request);
         match self.perform(request, NLM_F_CREATE | NLM_F_EXCL)? {
             None => Ok(()),

@@ -1,0 +1,200 @@
+//! `use_vmac` and the firewall's options.
+
+use super::Lowering;
+use super::instance;
+use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
+use crate::config::lex::Token;
+use crate::config::model::VirtualMac;
+use crate::config::parse::Statement;
+use crate::types::{Family, InterfaceName, Vrid};
+use crate::wire::arp::Mac;
+
+/// First five bytes of the addresses that belong to virtual routers. RFC 9568 §7.3.
+const RESERVED: [[u8; 5]; 2] = [[0, 0, 0x5e, 0, 1], [0, 0, 0x5e, 0, 2]];
+/// Longest name of a table that nft takes.
+const TABLE_LEN: usize = 31;
+
+/// `use_vmac` as it is written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Draft {
+    device: Option<InterfaceName>,
+    /// Five or six bytes.
+    mac: Option<Vec<u8>>,
+    group: Option<String>,
+}
+
+impl Lowering {
+    /// `[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]`
+    pub(super) fn use_vmac(&mut self, draft: &mut instance::Draft, statement: &Statement) {
+        let mut wanted = Draft::default();
+        let mut words = statement.arguments.iter();
+        while let Some(word) = words.next() {
+            match word.text.as_str() {
+                "name" => {
+                    if let Some(name) = words.next() {
+                        wanted.device = self.interface_name(Some(name));
+                    }
+                }
+                "group" => wanted.group = words.next().map(|w| w.text.clone()),
+                // Links are watched by their own messages, whatever the base's driver says.
+                "netlink_notify_msg" => {}
+                text if text.contains(':') => wanted.mac = self.own_mac(word),
+                _ => wanted.device = self.interface_name(Some(word)),
+            }
+        }
+        draft.virtual_mac = Some(wanted);
+    }
+
+    fn own_mac(&mut self, word: &Token) -> Option<Vec<u8>> {
+        let byte = |text: &str| u8::from_str_radix(text, 16).ok();
+        let bytes: Option<Vec<u8>> = word.text.split(':').map(byte).collect();
+        let wrong = match &bytes {
+            Some(bytes) if !matches!(bytes.len(), 5 | 6) => "it has 5 or 6 bytes",
+            None => "it is written as hexadecimal bytes with colons",
+            Some(bytes) if bytes.first().is_some_and(|b| b & 1 == 1) => "it is a multicast address",
+            Some(bytes) if RESERVED.iter().any(|r| bytes.starts_with(r)) => {
+                "addresses of this block belong to VRIDs"
+            }
+            Some(_) => return bytes,
+        };
+        self.push(
+            Diagnostic::new(
+                Severity::Warning,
+                Code(206),
+                Class::General,
+                format!("`{}` is no MAC address for a virtual router", word.text),
+            )
+            .label(word.span, wrong)
+            .help("leave it out: the address of the VRID is used"),
+        );
+        None
+    }
+
+    /// The finished virtual MAC of an instance, if it has one.
+    pub(super) fn virtual_mac(
+        &mut self,
+        draft: &mut instance::Draft,
+        vrid: Vrid,
+    ) -> Option<VirtualMac> {
+        let Some(wanted) = draft.virtual_mac.take() else {
+            if draft.xmit_base {
+                let at = self
+                    .out
+                    .provenance
+                    .span(&draft.name, "vmac_xmit_base")
+                    .unwrap_or(draft.span);
+                let message = format!("`{}`: vmac_xmit_base needs use_vmac", draft.name);
+                self.warn(421, Class::General, message, at);
+            }
+            return None;
+        };
+        let own = wanted.mac.as_deref().and_then(|bytes| match *bytes {
+            [a, b, c, d, e] => Some([a, b, c, d, e, vrid.get()]),
+            [a, b, c, d, e, f] => Some([a, b, c, d, e, f]),
+            _ => None,
+        });
+        let family = draft.family.unwrap_or(Family::V4);
+        let mac: Mac = own.unwrap_or_else(|| VirtualMac::address(family, vrid));
+        Some(VirtualMac {
+            mac,
+            device: wanted.device,
+            group: wanted.group,
+            advertise_from_base: draft.xmit_base || !draft.peers.is_empty(),
+        })
+    }
+
+    /// Strict mode knows only the RFC's address, and adverts that come from it.
+    pub(super) fn strict_virtual_mac(&mut self, draft: &mut instance::Draft) {
+        let at = |lowering: &Self, keyword: &str| {
+            let span = lowering.out.provenance.span(&draft.name, keyword);
+            span.unwrap_or(draft.span)
+        };
+        if draft.virtual_mac.as_ref().is_some_and(|v| v.mac.is_some()) {
+            let message = format!(
+                "`{}`: strict mode uses the MAC address of the VRID",
+                draft.name
+            );
+            self.warn(421, Class::General, message, at(self, "use_vmac"));
+        }
+        if draft.xmit_base {
+            let message = format!(
+                "`{}`: strict mode sends from the virtual MAC address",
+                draft.name
+            );
+            self.warn(421, Class::General, message, at(self, "vmac_xmit_base"));
+        }
+        draft.xmit_base = false;
+        if let Some(wanted) = &mut draft.virtual_mac {
+            wanted.mac = None;
+        }
+    }
+
+    /// An instance that would have to run on an ipvlan device.
+    pub(super) fn no_ipvlan(&mut self, draft: &instance::Draft) {
+        let at = self.out.provenance.span(&draft.name, "use_ipvlan");
+        self.push(
+            Diagnostic::new(
+                Severity::Error,
+                Code(413),
+                Class::Silent,
+                format!(
+                    "`{}` cannot run: ipvlan devices are not supported",
+                    draft.name
+                ),
+            )
+            .label(at.unwrap_or(draft.span), "the instance is left out")
+            .help("write `use_vmac`, or neither: an ipvlan device has no MAC address of its own"),
+        );
+    }
+
+    /// `nftables [TABLE]` and its options.
+    pub(super) fn firewall(&mut self, statement: &Statement) {
+        match statement.keyword.name {
+            "nftables_counters" => self.out.config.globals.firewall.counters = true,
+            "nftables_priority" => {
+                if let Some(priority) = self.integer(statement).and_then(|p| p.try_into().ok()) {
+                    self.out.config.globals.firewall.priority = priority;
+                }
+            }
+            _ => {
+                let Some(token) = statement.arguments.first() else {
+                    return;
+                };
+                if is_table_name(&token.text) {
+                    self.out
+                        .config
+                        .globals
+                        .firewall
+                        .table
+                        .clone_from(&token.text);
+                } else {
+                    let message = format!("`{}` is no name of a table", token.text);
+                    self.warn(206, Class::General, message, token.span);
+                }
+            }
+        }
+    }
+
+    pub(super) fn device_prefix(&mut self, statement: &Statement) {
+        let Some(token) = statement.arguments.first() else {
+            return;
+        };
+        // A number of up to three digits follows, and perhaps another one before the dot.
+        if InterfaceName::new(&format!("{}6.255", token.text)).is_some() {
+            self.out.config.globals.device_prefix = Some(token.text.clone());
+        } else {
+            let message = format!("`{}` is too long for names of devices", token.text);
+            self.warn(206, Class::General, message, token.span);
+        }
+    }
+}
+
+fn is_table_name(text: &str) -> bool {
+    let mut characters = text.chars();
+    let begins = characters
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    begins
+        && text.len() <= TABLE_LEN
+        && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}

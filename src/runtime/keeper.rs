@@ -1,0 +1,438 @@
+//! Keeps the devices with virtual MAC addresses as the configuration wants them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Arc;
+
+use super::executor::Chain;
+use super::filter::Filter;
+use super::memory::{Made, Memory};
+use crate::config::model::{Config, Firewall};
+use crate::link::device::{self, Device, Key, Present};
+use crate::link::rules::{Pair, Shape};
+use crate::link::setting::{self, Setting};
+use crate::sys::netlink::{self, Link, Netlink};
+use crate::sys::sysctl;
+use crate::types::{Family, InstanceId, InterfaceName, VirtualAddress};
+
+/// Where iproute2 names interface groups.
+const GROUPS: [&str; 2] = ["/etc/iproute2/group", "/usr/share/iproute2/group"];
+
+/// What instances may run on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Devices {
+    /// The name of each device.
+    pub(super) names: BTreeMap<Key, InterfaceName>,
+    /// Those that are there and switched on.
+    pub(super) ready: BTreeSet<InterfaceName>,
+    /// The firewall's table.
+    pub(super) table: Arc<str>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    netlink: Netlink,
+    memory: Memory,
+    filter: Filter,
+    firewall: Firewall,
+    shape: Shape,
+    wanted: BTreeMap<Key, Device>,
+    /// No longer wanted, but an instance that is leaving still runs on them.
+    retired: BTreeMap<Key, Device>,
+    leaving: BTreeSet<InstanceId>,
+    /// Number of each device that has its settings.
+    prepared: BTreeMap<Key, u32>,
+    complaints: BTreeSet<String>,
+    /// Something could not be done and is worth another attempt.
+    unsettled: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(netlink: Netlink, memory: Memory) -> Self {
+        Self {
+            netlink,
+            memory,
+            filter: Filter::default(),
+            firewall: Firewall::default(),
+            shape: Shape::default(),
+            wanted: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            prepared: BTreeMap::new(),
+            complaints: BTreeSet::new(),
+            unsettled: false,
+        }
+    }
+
+    /// Something could not be done and is worth another attempt.
+    pub(super) const fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// Makes what `config` wants. What it no longer wants stays until [`Keeper::depart`].
+    pub(super) fn adopt(&mut self, config: &Config) -> Devices {
+        self.complaints.clear();
+        let links = self.links();
+        let present: Vec<_> = links.iter().map(|link| present(link, &links)).collect();
+        let wanted = device::wanted(config, &present, &self.all());
+        let before = std::mem::replace(&mut self.wanted, wanted);
+        self.retired.extend(before);
+        let (wanted, retired) = (&self.wanted, &mut self.retired);
+        retired.retain(|key, _| !wanted.contains_key(key));
+        let new = Shape::of(config);
+        let shape = if self.retired.is_empty() {
+            new
+        } else {
+            new.with(self.shape)
+        };
+        self.shape = new;
+        self.take_options(&config.globals.firewall);
+        self.remove_left_over(&links);
+        self.note(shape);
+        self.filter.adopt(&self.firewall, shape);
+        self.settle();
+        let names = self.wanted.iter().map(|(k, d)| (k.clone(), d.name.clone()));
+        Devices {
+            names: names.collect(),
+            ready: self.ready(),
+            table: Arc::from(self.firewall.table.as_str()),
+        }
+    }
+
+    /// The table keeps its name while it is in use. keepalived: it refuses such a reload.
+    fn take_options(&mut self, options: &Firewall) {
+        let before = self.filter.table().map(str::to_owned);
+        self.firewall = options.clone();
+        if let Some(table) = before.filter(|table| *table != options.table) {
+            tracing::warn!("the firewall table stays {table} until the next start");
+            self.firewall.table = table;
+        }
+    }
+
+    /// These instances are about to leave.
+    pub(super) fn expect_departures(&mut self, leaving: Vec<InstanceId>) {
+        self.leaving.extend(leaving);
+        self.remove_retired();
+    }
+
+    /// An instance has let go of everything.
+    pub(super) fn depart(&mut self, id: InstanceId) {
+        self.leaving.remove(&id);
+        self.remove_retired();
+    }
+
+    /// Removes every device and table and puts every setting back.
+    pub(super) fn stop(&mut self) {
+        self.leaving.clear();
+        self.retired.append(&mut self.wanted);
+        self.shape = Shape::default();
+        self.remove_retired();
+    }
+
+    /// Makes, mends and switches on what is wanted. Does nothing where all is well.
+    pub(super) fn settle(&mut self) {
+        self.unsettled = false;
+        let all = self.all();
+        if all.is_empty() && self.memory.devices().is_empty() {
+            return;
+        }
+        let links = self.links();
+        for (key, device) in &all {
+            self.make(key, device, &links);
+        }
+        let links = self.links();
+        self.filter.set_devices(pairs(&all, &links));
+        self.change_settings(&all, &links);
+        for (key, device) in &all {
+            self.switch_on(key, device, &links);
+        }
+    }
+
+    fn all(&self) -> BTreeMap<Key, Device> {
+        let both = self.wanted.iter().chain(&self.retired);
+        both.map(|(k, d)| (k.clone(), d.clone())).collect()
+    }
+
+    fn links(&mut self) -> Vec<Link> {
+        match self.netlink.links() {
+            Ok(links) => links,
+            Err(error) => {
+                self.fail(&error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn ready(&mut self) -> BTreeSet<InterfaceName> {
+        let links = self.links();
+        let up = |name: &InterfaceName| links.iter().any(|l| l.name == *name && l.up);
+        let names = self.wanted.values().map(|d| d.name.clone());
+        names.filter(up).collect()
+    }
+
+    /// Each complaint is made once until the next configuration.
+    fn fail(&mut self, error: &dyn std::error::Error) {
+        self.unsettled = true;
+        self.complain(Chain(error).to_string());
+    }
+
+    fn complain(&mut self, complaint: String) {
+        if !self.complaints.contains(&complaint) {
+            tracing::warn!("{complaint}");
+            self.complaints.insert(complaint);
+        }
+    }
+
+    /// Written down first, so that a crash leaves nothing that nobody knows of.
+    fn note(&mut self, shape: Shape) {
+        let made = |(key, device): (Key, Device)| Made {
+            name: device.name.as_str().to_owned(),
+            base: key.base.as_str().to_owned(),
+            mac: key.mac,
+        };
+        let devices = self.all().into_iter().map(made).collect();
+        let table = (!shape.is_empty()).then_some(self.firewall.table.as_str());
+        self.memory.note(devices, table);
+    }
+
+    /// Removes what an earlier run that crashed has left and nobody wants now.
+    fn remove_left_over(&mut self, links: &[Link]) {
+        if let Some(table) = self.memory.table()
+            && self.filter.table().is_none()
+        {
+            Filter::clear(table);
+        }
+        let all = self.all();
+        for made in self.memory.devices().to_vec() {
+            let Some(base) = InterfaceName::new(&made.base) else {
+                continue;
+            };
+            let key = Key {
+                base,
+                mac: made.mac,
+            };
+            if all.contains_key(&key) {
+                continue;
+            }
+            let fits = |l: &&Link| l.name.as_str() == made.name && present(l, links).is(&key);
+            if let Some(link) = links.iter().find(fits) {
+                tracing::info!(device = %link.name, "an earlier run has left it, removed");
+                self.delete(link.index);
+            }
+        }
+    }
+
+    fn remove_retired(&mut self) {
+        if !self.leaving.is_empty() || (self.retired.is_empty() && !self.is_idle()) {
+            return;
+        }
+        let links = self.links();
+        // Devices before rules: what one says at its end must not escape them.
+        for (key, device) in std::mem::take(&mut self.retired) {
+            self.prepared.remove(&key);
+            let ours = |l: &&Link| l.name == device.name && present(l, &links).is(&key);
+            if let Some(link) = links.iter().find(ours) {
+                self.delete(link.index);
+            }
+        }
+        let shape = self.shape;
+        self.filter.adopt(&self.firewall.clone(), shape);
+        self.settle();
+        let (all, links) = (self.all(), self.links());
+        let needed = self.needed(&all, &links);
+        let keep = |key: &str| {
+            let filter = key.ends_with("/rp_filter") && has_v4(&all);
+            filter || needed.iter().any(|s| s.key == key)
+        };
+        self.memory.restore(keep, &|name| number(&links, name));
+        self.note(shape);
+    }
+
+    /// Nothing is wanted any more.
+    fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.shape.is_empty()
+    }
+
+    fn delete(&mut self, index: u32) {
+        if let Err(error) = self.netlink.delete_link(index) {
+            self.fail(&error);
+        }
+    }
+
+    fn make(&mut self, key: &Key, device: &Device, links: &[Link]) {
+        let Some(base) = links.iter().find(|l| l.name == key.base) else {
+            return;
+        };
+        let result = match links.iter().find(|l| l.name == device.name) {
+            Some(link) if present(link, links).is(key) => return,
+            // Somebody has given it another address.
+            Some(link) if self.prepared.get(key) == Some(&link.index) => {
+                self.netlink.set_mac(link.index, key.mac)
+            }
+            Some(_) => {
+                let (name, base) = (&device.name, &key.base);
+                self.complain(format!(
+                    "interface {name} exists and is no private macvlan on {base}, so it cannot \
+                     carry the virtual MAC address"
+                ));
+                return;
+            }
+            None if base.mac().is_none() || base.loopback => {
+                self.complain(format!("{} is not Ethernet: no virtual MAC", key.base));
+                return;
+            }
+            None => self.create(key, device, base, links),
+        };
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+    }
+
+    fn create(
+        &mut self,
+        key: &Key,
+        device: &Device,
+        base: &Link,
+        links: &[Link],
+    ) -> Result<(), netlink::Error> {
+        let group = device.group.as_deref().map(group_number);
+        if let Some(None) = group {
+            let name = device.group.as_deref().unwrap_or_default();
+            self.complain(format!("interface group {name} is not known"));
+        }
+        let group = group.flatten().unwrap_or(base.group);
+        self.netlink
+            .create_private_macvlan(&device.name, base.index, key.mac, group)?;
+        tracing::info!(device = %device.name, base = %key.base, "virtual MAC device made");
+        let vrf = |l: &&Link| Some(l.index) == base.master && l.kind.as_deref() == Some("vrf");
+        let Some(vrf) = links.iter().find(vrf) else {
+            return Ok(());
+        };
+        match self.netlink.link_by_name(&device.name)? {
+            Some(link) => self.netlink.set_master(link.index, Some(vrf.index)),
+            None => Ok(()),
+        }
+    }
+
+    /// What the interfaces below and the host as a whole need.
+    fn needed(&self, all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Setting> {
+        let v4 = all.iter().filter(|(_, d)| d.family == Family::V4);
+        let bases: BTreeSet<_> = v4.map(|(key, _)| key.base.clone()).collect();
+        let there = bases
+            .iter()
+            .filter(|base| number(links, base.as_str()).is_some());
+        let mut settings: Vec<_> = there.flat_map(setting::of_base).collect();
+        if has_v4(all) && self.filter.cannot_redirect() {
+            settings.push(setting::no_group_reports());
+        }
+        settings
+    }
+
+    fn change_settings(&mut self, all: &BTreeMap<Key, Device>, links: &[Link]) {
+        let mut settings = self.needed(all, links);
+        if has_v4(all)
+            && let Ok(mut filters) = sysctl::of_interfaces("ipv4", "rp_filter")
+        {
+            let everyone = filters.remove("all").unwrap_or(0);
+            // Devices are set by themselves, and vanish.
+            filters.retain(|name, _| all.values().all(|d| d.name.as_str() != name));
+            settings.extend(setting::reverse_path(everyone, &filters));
+        }
+        self.memory.change(&settings, &|name| number(links, name));
+    }
+
+    fn switch_on(&mut self, key: &Key, device: &Device, links: &[Link]) {
+        let ours = |l: &&Link| l.name == device.name && present(l, links).is(key);
+        let Some(link) = links.iter().find(ours) else {
+            self.prepared.remove(key);
+            return;
+        };
+        if self.prepared.get(key) != Some(&link.index) {
+            for Setting { key, value } in setting::of_device(device) {
+                match sysctl::write(&key, value) {
+                    Err(error) if !error.is_missing() => self.fail(&error),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            self.prepared.insert(key.clone(), link.index);
+        }
+        let base = links.iter().find(|l| l.name == key.base);
+        let Some(base) = base.filter(|base| base.admin_up) else {
+            return;
+        };
+        if !link.admin_up
+            && let Err(error) = self.netlink.set_up(link.index, true)
+        {
+            self.fail(&error);
+        }
+        if device.family == Family::V6
+            && let Err(error) = self.copy_link_local(base.index, link.index)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// A virtual router for IPv6 sends from the link-local address of the interface below.
+    fn copy_link_local(&mut self, base: u32, device: u32) -> Result<(), netlink::Error> {
+        let own = self.netlink.addresses(Some(base))?;
+        let usable = own.iter().find(|a| {
+            let link_local =
+                matches!(a.address, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
+            link_local && !a.tentative() && !a.duplicate()
+        });
+        let Some(usable) = usable else { return Ok(()) };
+        let mut copy = VirtualAddress::new(usable.address, usable.prefix_len);
+        copy.preferred_lifetime = Some(0);
+        let added = self.netlink.add_addresses(&[(device, copy)])?;
+        added.into_iter().try_for_each(|result| result.map(drop))
+    }
+}
+
+fn has_v4(all: &BTreeMap<Key, Device>) -> bool {
+    all.values().any(|device| device.family == Family::V4)
+}
+
+fn number(links: &[Link], name: &str) -> Option<u32> {
+    let link = links.iter().find(|l| l.name.as_str() == name);
+    link.map(|l| l.index)
+}
+
+fn present(link: &Link, links: &[Link]) -> Present {
+    let below = || {
+        let parent = link.parent.filter(|_| link.private_macvlan)?;
+        links.iter().find(|l| l.index == parent)
+    };
+    Present {
+        name: link.name.clone(),
+        mac: link.mac(),
+        private_macvlan_on: below().map(|l| l.name.clone()),
+    }
+}
+
+fn pairs(all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Pair> {
+    let pair = |(key, device): (&Key, &Device)| {
+        Some(Pair {
+            device: number(links, device.name.as_str())?,
+            base: number(links, key.base.as_str())?,
+            ipv4: device.family == Family::V4,
+            ipv6: device.ipv6,
+        })
+    };
+    all.iter().filter_map(pair).collect()
+}
+
+/// A group's number, as iproute2 has it.
+fn group_number(group: &str) -> Option<u32> {
+    if let Ok(number) = group.parse() {
+        return Some(number);
+    }
+    GROUPS.iter().find_map(|path| {
+        let text = fs::read_to_string(path).ok()?;
+        text.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            let number = words.next()?.parse().ok()?;
+            (words.next()? == group).then_some(number)
+        })
+    })
+}
