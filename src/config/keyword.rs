@@ -5,11 +5,15 @@
 
 mod globals;
 mod lvs;
+mod reference;
 mod root;
+mod since;
 mod track;
 mod vrrp;
 
 use std::fmt;
+
+pub use reference::reference;
 
 /// A kind of block, which decides what keywords may stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
