@@ -17,6 +17,7 @@ use clap::Parser;
 enum Call {
     Run(cli::daemon::Run),
     Check(cli::check::Check),
+    Convert(cli::convert::Convert),
     Demo(cli::demo::Demo),
 }
 
@@ -34,6 +35,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Call::parse() {
         Call::Run(run) => Ok(run.run()?),
         Call::Check(check) => Ok(check.run()?),
+        Call::Convert(convert) => Ok(convert.run()?),
         Call::Demo(demo) => Ok(demo.run()?),
     }
 }

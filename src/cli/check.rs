@@ -20,9 +20,9 @@ use super::render::{Printer, colours, summary, word};
 use super::table;
 
 /// Exit status when a file has errors, alone or beside its peers.
-const ERRORS: u8 = 1;
+pub(super) const ERRORS: u8 = 1;
 /// Exit status when a file cannot be read.
-const UNREADABLE: u8 = 2;
+pub(super) const UNREADABLE: u8 = 2;
 
 /// Say what is wrong in a file, and between the files of nodes that share an address.
 ///
@@ -115,7 +115,7 @@ fn moved(span: Span, first_file: u32) -> Span {
 }
 
 /// A path as it is written from the current directory.
-fn from_here(path: &str) -> String {
+pub(super) fn from_here(path: &str) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let inside = Path::new(path)
         .strip_prefix(here)
@@ -125,7 +125,7 @@ fn from_here(path: &str) -> String {
 }
 
 /// What the daemon would load a file with on this host.
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         config_id: host_name(),
         environment: std::env::vars().collect(),

@@ -42,7 +42,7 @@ mod status {
 /// reloads, SIGUSR2 writes statistics.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Configuration in keepalived's language
+    /// Configuration in keepalived's language, or in TOML if its name ends in `.toml`
     #[arg(short, long, default_value = CONFIG, value_name = "FILE")]
     file: PathBuf,
     /// Identity for lines that begin with `@ID`; default: host name up to the first dot

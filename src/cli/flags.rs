@@ -379,7 +379,7 @@ pub(crate) fn help(program: &str) -> String {
         text.push_str(format!("  {short}{name:<28}{note}").trim_end());
         text.push('\n');
     }
-    text.push_str("\nvipd's own commands: vipd run, demo, check; see vipd --help\n");
+    text.push_str("\nvipd's own commands: vipd run, demo, check, convert; see vipd --help\n");
     text
 }
 

@@ -1,6 +1,7 @@
 //! What a person or a program at the command line sees.
 
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod flags;
