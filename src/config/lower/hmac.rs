@@ -130,7 +130,7 @@ impl Lowering {
                     self.push(
                         Diagnostic::new(
                             Severity::Warning,
-                            Code(427),
+                            Code(431),
                             Class::Security,
                             format!("the key file {path} can be read by others"),
                         )

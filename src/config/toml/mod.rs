@@ -32,8 +32,39 @@ pub fn is_toml(path: &str) -> bool {
 /// The JSON schema of `vipd.toml`, for editors.
 #[must_use]
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(Document);
-    format!("{:#}\n", schema.as_value())
+    let mut schema = schemars::schema_for!(Document).to_value();
+    without_null(&mut schema);
+    format!("{schema:#}\n")
+}
+
+/// TOML has no null: a key that may be absent says nothing of its kind.
+fn without_null(schema: &mut serde_json::Value) {
+    use serde_json::Value;
+    let is_null = |value: &Value| *value == "null" || value["type"] == "null";
+    match schema {
+        Value::Object(members) => {
+            if members.get("default").is_some_and(Value::is_null) {
+                members.remove("default");
+            }
+            for key in ["type", "anyOf"] {
+                let Some(Value::Array(kinds)) = members.get_mut(key) else {
+                    continue;
+                };
+                kinds.retain(|kind| !is_null(kind));
+                if let [only] = kinds.as_slice() {
+                    let only = only.clone();
+                    members.remove(key);
+                    match only {
+                        Value::Object(inner) => members.extend(inner),
+                        name => drop(members.insert(key.to_owned(), name)),
+                    }
+                }
+            }
+            members.values_mut().for_each(without_null);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
