@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use vipd::config::diagnostic::{Diagnostic, Severity};
+use vipd::config::diagnostic::{Code, Diagnostic, Severity};
+use vipd::config::explain;
 use vipd::config::lower::Provenance;
 use vipd::config::model::Config;
 use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
@@ -17,7 +18,7 @@ use vipd::sys::process::host_name;
 use vipd::types::Priority;
 
 use super::render::{Printer, colours, summary, word};
-use super::table;
+use super::{sarif, table};
 
 /// Exit status when a file has errors, alone or beside its peers.
 pub(super) const ERRORS: u8 = 1;
@@ -35,19 +36,41 @@ pub(super) const UNREADABLE: u8 = 2;
 )]
 pub(crate) struct Check {
     /// The configuration, then those of the other nodes
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "explain", value_name = "FILE")]
     files: Vec<String>,
-    /// Print one line for each problem and no table
-    #[arg(long, conflicts_with = "json")]
+    /// Say what a code such as K0203 means, and what to do about it
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "format"])]
+    explain: Option<String>,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format short`
+    #[arg(long, conflicts_with_all = ["json", "format"])]
     short: bool,
-    /// Print one JSON object instead of text
-    #[arg(long)]
+    /// The same as `--format json`
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+/// How to print what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Everything with its lines, then where the address goes for each failure
+    Text,
+    /// One line for each problem
+    Short,
+    /// One JSON object
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
 }
 
 impl Check {
     /// Prints everything found on the standard output.
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
+        if let Some(code) = &self.explain {
+            return explain(code);
+        }
         let mut checked = Checked::default();
         for path in &self.files {
             if let Err(error) = checked.read(path) {
@@ -57,10 +80,11 @@ impl Check {
         }
         checked.compare();
         let mut out = io::stdout().lock();
-        let printed = match (self.json, self.short) {
-            (true, _) => checked.print_json(&mut out),
-            (false, true) => checked.print_short(&mut out),
-            (false, false) => {
+        let printed = match self.format() {
+            Format::Json => checked.print_json(&mut out),
+            Format::Short => checked.print_short(&mut out),
+            Format::Sarif => checked.print_sarif(&mut out),
+            Format::Text => {
                 let colours = colours(&out);
                 checked.print(&mut out, colours)
             }
@@ -76,6 +100,36 @@ impl Check {
             ExitCode::SUCCESS
         })
     }
+}
+
+impl Check {
+    const fn format(&self) -> Format {
+        match (self.json, self.short) {
+            (true, _) => Format::Json,
+            (false, true) => Format::Short,
+            (false, false) => self.format,
+        }
+    }
+}
+
+/// Prints what a code means: `K0203`, `k203` and `203` are the same.
+fn explain(code: &str) -> io::Result<ExitCode> {
+    let number = code.trim_start_matches(['K', 'k']).parse().ok();
+    let Some(found) = number.and_then(|number| explain::explain(Code(number))) else {
+        writeln!(io::stderr(), "vipd: there is no code {code}")?;
+        return Ok(ExitCode::from(UNREADABLE));
+    };
+    let mut text = format!("{}: {}\n", found.code, found.meaning);
+    if !found.example.is_empty() {
+        text += "\nFor example:\n\n";
+        for line in found.example.lines() {
+            text += format!("    {line}").trim_end();
+            text.push('\n');
+        }
+    }
+    text += &format!("\nWhat to do: {}\n", found.mend);
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All files with what was found in them and between them.
@@ -220,6 +274,12 @@ impl Checked {
         self.diagnostics
             .iter()
             .try_for_each(|d| writeln!(out, "{}", printer.line(d)))
+    }
+
+    fn print_sarif(&self, out: &mut impl Write) -> io::Result<()> {
+        let printer = Printer::new(&self.sources, false);
+        let report = sarif::report(&self.sources, &printer, &self.diagnostics);
+        writeln!(out, "{report:#}")
     }
 
     fn print_json(&self, out: &mut impl Write) -> io::Result<()> {

@@ -8,4 +8,5 @@ pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod mask;
 pub(crate) mod render;
+pub(crate) mod sarif;
 pub(crate) mod table;

@@ -4,6 +4,7 @@
 pub mod diagnostic;
 pub mod diff;
 mod expand;
+pub mod explain;
 pub mod key_files;
 pub mod keyword;
 pub mod lex;
