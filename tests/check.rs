@@ -91,7 +91,7 @@ fn one_line_for_each_problem_is_enough_for_an_editor() {
 #[test]
 fn no_report_shows_a_password() {
     for files in [&["wrong.conf"][..], &["disagree1.conf", "disagree2.conf"]] {
-        for format in [&[][..], &["--short"], &["--json"]] {
+        for format in [&[][..], &["--short"], &["--json"], &["--format", "sarif"]] {
             let report = check("tests/check", &[format, files].concat());
             assert!(
                 !report.contains("swordf") && !report.contains("catfish"),
@@ -104,4 +104,53 @@ fn no_report_shows_a_password() {
 #[test]
 fn a_file_that_cannot_be_read_is_status_2() {
     insta::assert_snapshot!(check(PAIR, &["node1.conf", "node3.conf"]));
+}
+
+#[test]
+fn a_code_is_explained_with_an_example_and_the_mend() {
+    insta::assert_snapshot!(check(".", &["--explain", "K0203"]));
+    assert!(check(".", &["--explain", "K0999"]).starts_with("exit status 2"));
+}
+
+#[test]
+fn the_report_as_sarif_has_rules_and_places() {
+    let report = check("tests/check", &["--format=sarif", "wrong.conf"]);
+    let (_, sarif) = report
+        .split_once("\n\n")
+        .expect("a report follows the status");
+    let report: serde_json::Value = serde_json::from_str(sarif).expect("it is JSON");
+    let run = &report["runs"][0];
+    let results = run["results"].as_array().expect("there are results");
+    assert!(!results.is_empty());
+    for result in results {
+        let region = &result["locations"][0]["physicalLocation"]["region"];
+        assert!(region["startLine"].as_u64() >= Some(1), "{result}");
+        let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+        assert!(rules.iter().any(|rule| rule["id"] == result["ruleId"]));
+    }
+}
+
+#[test]
+fn files_in_both_languages_are_compared() {
+    let report = check("tests/toml", &["pair.toml", "pair.conf"]);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn no_report_shows_a_password_of_a_toml_file() {
+    for format in [&[][..], &["--short"], &["--json"], &["--format", "sarif"]] {
+        let report = check("tests/toml", &[format, &["secrets.toml"]].concat());
+        assert!(!report.contains("swordf"), "{report}");
+    }
+}
+
+#[test]
+fn a_converted_file_says_what_was_left_out() {
+    let output = Command::new(env!("CARGO_BIN_EXE_vipd"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config"))
+        .args(["convert", "later.conf"])
+        .output()
+        .expect("vipd starts");
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
 }

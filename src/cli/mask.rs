@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use vipd::config::toml::{self, is_toml};
+
 /// Shown instead of a secret, whatever its length.
 const MASK: &str = "********";
 
@@ -17,8 +19,13 @@ pub(crate) struct Masked {
 }
 
 impl Masked {
-    pub(crate) fn new(original: &str) -> Self {
-        let secrets = secrets(original);
+    /// The text of the file `name`.
+    pub(crate) fn new(name: &str, original: &str) -> Self {
+        let secrets = if is_toml(name) {
+            toml::secrets(original)
+        } else {
+            secrets(original)
+        };
         let mut text = String::with_capacity(original.len());
         let mut from = 0;
         for secret in &secrets {
@@ -131,7 +138,7 @@ mod tests {
     use super::*;
 
     fn masked(text: &str) -> String {
-        Masked::new(text).text().to_owned()
+        Masked::new("keepalived.conf", text).text().to_owned()
     }
 
     #[test]
@@ -178,7 +185,7 @@ mod tests {
     #[test]
     fn places_after_a_secret_move_with_the_text() {
         let original = "auth_pass ab\npriority 100\nauth_pass cd\nend";
-        let masked = Masked::new(original);
+        let masked = Masked::new("keepalived.conf", original);
         for word in ["priority", "end", "auth_pass"] {
             let at = original.find(word).unwrap();
             let range = masked.range(at..at + word.len());
@@ -192,9 +199,15 @@ mod tests {
 
     #[test]
     fn a_key_is_masked_on_the_line_of_its_block_too() {
-        let masked = Masked::new("auth_hmac { key 1 hex:0011 active_key 1 }\nkey 2 plain\n");
+        let masked = Masked::new(
+            "keepalived.conf",
+            "auth_hmac { key 1 hex:0011 active_key 1 }\nkey 2 plain\n",
+        );
         assert!(!masked.text().contains("0011"), "{}", masked.text());
         assert!(!masked.text().contains("plain"), "{}", masked.text());
-        assert_eq!(Masked::new("the key 1 is here").text(), "the key 1 is here");
+        assert_eq!(
+            Masked::new("keepalived.conf", "the key 1 is here").text(),
+            "the key 1 is here"
+        );
     }
 }

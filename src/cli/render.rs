@@ -27,7 +27,7 @@ impl<'a> Printer<'a> {
             sources,
             masked: sources
                 .files()
-                .map(|file| Masked::new(&file.text))
+                .map(|file| Masked::new(&file.name, &file.text))
                 .collect(),
             renderer: if colours {
                 Renderer::styled()

@@ -15,9 +15,10 @@ pub fn reference() -> String {
          *Since* is the version of keepalived, where it is later than 2.2.7.\n",
     );
     for block in Block::ALL {
-        let title = match block {
-            Block::Root => "Outside of blocks".to_owned(),
-            block => format!("`{}`", block.path()),
+        let title = if block == Block::Root {
+            "Outside of blocks".to_owned()
+        } else {
+            format!("`{}`", block.path())
         };
         // Writing to a string cannot fail.
         let _ = write!(

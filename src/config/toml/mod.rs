@@ -6,11 +6,13 @@
 mod emit;
 mod format;
 mod read;
+mod secrets;
 mod translate;
 mod value;
 mod words;
 
 pub use emit::emit;
+pub use secrets::secrets;
 
 use format::Document;
 use read::{error, read, span};
@@ -54,9 +56,10 @@ fn without_null(schema: &mut serde_json::Value) {
                 if let [only] = kinds.as_slice() {
                     let only = only.clone();
                     members.remove(key);
-                    match only {
-                        Value::Object(inner) => members.extend(inner),
-                        name => drop(members.insert(key.to_owned(), name)),
+                    if let Value::Object(inner) = only {
+                        members.extend(inner);
+                    } else {
+                        members.insert(key.to_owned(), only);
                     }
                 }
             }

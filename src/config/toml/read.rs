@@ -109,7 +109,7 @@ fn mistake(message: &str, key: Option<&str>, at: Span) -> Diagnostic {
         return error(503, format!("{field} is missing in `{key}`"), at, "");
     }
     let kind = match what.strip_prefix("invalid type: ") {
-        Some(found) => format!("`{key}` cannot be {}", found.replace("string", "the text")),
+        Some(found) => format!("`{key}` cannot be {}", kind_of(found)),
         None => format!("`{key}` has a value that it cannot have"),
     };
     error(503, kind, at, &expected)
@@ -127,6 +127,19 @@ fn unknown(key: &str, message: &str, at: Span) -> Diagnostic {
         format!("there are {}", known.join(", "))
     };
     error(502, format!("`{key}` is unknown here"), at, "").help(help)
+}
+
+/// What was found, without the value: it may be a secret.
+fn kind_of(found: &str) -> &'static str {
+    match found.split_whitespace().next() {
+        Some("string") => "a text",
+        Some("integer") => "a whole number",
+        Some("floating") => "a number with decimals",
+        Some("boolean") => "true or false",
+        Some("sequence") => "a list",
+        Some("map") => "a table",
+        _ => "this",
+    }
 }
 
 /// What was found and what was expected.
