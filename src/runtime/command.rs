@@ -94,6 +94,13 @@ pub enum Report {
         /// Its effective priority.
         priority: Priority,
     },
+    /// An Active Router has heard a lower priority.
+    HeardLowerPriority {
+        /// Which one.
+        id: InstanceId,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// A sync group has changed its state.
     GroupTransition {
         /// Which one.

@@ -351,6 +351,8 @@ impl Driver {
             Effect::InstallAddresses => self.enqueue(id, Action::Install),
             Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
             Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
+            Effect::AnnounceElsewhere => self.announce_elsewhere(id),
+            Effect::HeardLowerPriority => self.tell_of_lower_priority(id),
             Effect::Notify(transition) => {
                 // The address does not wait for a line of log.
                 self.flush();
@@ -370,6 +372,34 @@ impl Driver {
             placements: Arc::clone(&member.placements),
             action,
         });
+    }
+
+    /// Announces what is not on the instance's own interface.
+    fn announce_elsewhere(&mut self, id: InstanceId) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let own = member.footing.ifindex;
+        let placements = member.placements.iter();
+        let elsewhere = placements.filter(|p| Some(p.ifindex) != own).cloned();
+        self.batch.push(Job {
+            id,
+            name: Arc::clone(&member.name),
+            placements: elsewhere.collect(),
+            action: Action::Announce { repeat: 1 },
+        });
+    }
+
+    fn tell_of_lower_priority(&self, id: InstanceId) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let name = Arc::clone(&member.name);
+        tracing::info!(
+            instance = &*name,
+            "({name}) Received advert of lower priority"
+        );
+        (self.reporter)(Report::HeardLowerPriority { id, name });
     }
 
     /// Hands all jobs of one event over at once: one wake-up, and the first announcement follows

@@ -53,26 +53,39 @@ impl Notifies {
 
     fn commands(&self, report: &Report) -> (Subject, Globals, Vec<Command>) {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (subject, about) = match report {
-            Report::Transition {
-                id, name, priority, ..
-            } => (
-                Subject::Instance(*id),
-                notify::About::Instance(name, *priority),
-            ),
-            Report::GroupTransition { id, name, .. } => {
-                (Subject::Group(*id), notify::About::Group(name))
-            }
+        let of = |subject, list: &dyn Fn(&Notify) -> Vec<Command>| {
+            let commands = shared.notifies.get(&subject).map(list);
+            (
+                subject,
+                shared.globals.clone(),
+                commands.unwrap_or_default(),
+            )
         };
-        let (Report::Transition { transition, .. } | Report::GroupTransition { transition, .. }) =
-            report;
-        let notify = shared.notifies.get(&subject);
-        let commands = notify.map(|n| notify::commands(n, about, *transition));
-        (
-            subject,
-            shared.globals.clone(),
-            commands.unwrap_or_default(),
-        )
+        match report {
+            Report::Transition {
+                id,
+                name,
+                transition,
+                priority,
+            } => {
+                let about = notify::About::Instance(name, *priority);
+                let list = |n: &Notify| notify::commands(n, about, *transition);
+                of(Subject::Instance(*id), &list)
+            }
+            Report::GroupTransition {
+                id,
+                name,
+                transition,
+            } => {
+                let list =
+                    |n: &Notify| notify::commands(n, notify::About::Group(name), *transition);
+                of(Subject::Group(*id), &list)
+            }
+            Report::HeardLowerPriority { id, .. } => {
+                let list = |n: &Notify| n.heard_lower_priority.iter().cloned().collect();
+                of(Subject::Instance(*id), &list)
+            }
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) fn node(priority: u8) -> Instance {
         excluded: Vec::new(),
         checksum_without_pseudo_header: false,
         ignore_own_interface: false,
+        track_source: false,
+        skip_address_check: false,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
         notify: Notify::default(),
