@@ -31,6 +31,8 @@ use crate::wire::vrrp::{self, Received, Rejected};
 const BATCH: usize = 512;
 /// Largest VRRP packet: 60 bytes of IP header, 8 and 255 × 4, 8 of authentication, and to spare.
 const PACKET_LEN: usize = 2048;
+/// A timer that is late by more than this share of the interval is worth a line.
+const LATE_SHARE: u32 = 4;
 /// How long before a takeover engine and executor stay awake.
 const HEAD_START: Duration = Duration::from_micros(200);
 /// Time until a socket that could not be opened is tried again.
@@ -104,6 +106,7 @@ impl Driver {
         let mut ready = Vec::new();
         while !self.finished() {
             self.wait(&mut ready)?;
+            self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
                 self.waker.reset();
@@ -330,6 +333,27 @@ impl Driver {
         }
         if self.router.deadline().is_some_and(|at| at <= now) {
             self.handle(now, Event::Deadline);
+        }
+    }
+
+    /// A host that is late by much of an interval makes its peers take over from it: the operator
+    /// must hear of it. RFC 9568 §2.5.
+    fn complain_if_late(&mut self) {
+        let Some((at, id)) = self.router.next_due() else {
+            return;
+        };
+        let late = clock::now().saturating_since(at);
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let interval = member.config.protocol.advertisement_interval;
+        if late > interval.duration() / LATE_SHARE && member.complain(Complaint::Late) {
+            tracing::warn!(
+                instance = &*member.name,
+                "({}) a timer came {late:.1?} late: this host is too busy for adverts every \
+                 {interval} s",
+                member.name
+            );
         }
     }
 

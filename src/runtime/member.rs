@@ -51,6 +51,7 @@ pub(super) enum Complaint {
     AddressList(IpAddr),
     Interval(IpAddr),
     SendFailed(IpAddr),
+    Late,
 }
 
 impl Member {

@@ -208,6 +208,12 @@ impl Router {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// The instance whose deadline is next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<(Instant, InstanceId)> {
+        self.timers.first().copied()
+    }
+
     /// The next deadline, if it is the one at which a Backup takes over.
     #[must_use]
     pub fn takeover_due(&self) -> Option<Instant> {

@@ -478,6 +478,13 @@ mod tests {
     }
 
     #[test]
+    fn reserved_bits_are_zero_when_sent() {
+        let mut out = outgoing(Version::V3, &Authentication::None, &[SOURCE]);
+        out.interval = Interval::from_centis(4095).unwrap();
+        assert_eq!(emit(&out).get(4..6), Some(&[0x0f, 0xff][..]));
+    }
+
+    #[test]
     fn v2_never_takes_a_pseudo_header_checksum() {
         let mut bytes = emit(&outgoing(Version::V2, &Authentication::None, &[SOURCE]));
         let sum = with_pseudo_header(&bytes, SOURCE.into(), GROUP_V4.into()).unwrap();

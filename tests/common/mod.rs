@@ -8,6 +8,8 @@
     reason = "every test uses a part of it"
 )]
 
+pub mod frr;
+
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

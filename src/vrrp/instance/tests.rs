@@ -282,6 +282,23 @@ fn an_active_router_answers_what_does_not_outrank_it() {
 }
 
 #[test]
+fn preempt_mode_plays_no_part_in_active() {
+    for preempt_mode in [true, false] {
+        let config = InstanceConfig {
+            preempt_mode,
+            ..config(Version::V2, 100)
+        };
+        let effects = Bench::active(config.clone()).feed(4000, advert(101, "10.0.0.1"));
+        assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+        let effects = Bench::active(config).feed(4000, advert(99, "10.0.0.1"));
+        assert_eq!(
+            effects.first(),
+            Some(&Effect::SendAdvert(Priority::DEFAULT))
+        );
+    }
+}
+
+#[test]
 fn lower_prio_no_advert_keeps_an_active_router_quiet_and_its_beat() {
     let quiet = InstanceConfig {
         answer_lower_priority: false,
