@@ -167,6 +167,9 @@ impl Model {
         router.handle(self.now, event, &mut effects);
         for (_, effect) in effects {
             match effect {
+                Effect::AnnounceElsewhere
+                | Effect::HeardLowerPriority
+                | Effect::NotifyGroup(..) => {}
                 Effect::InstallAddresses => self.installed[node] = true,
                 Effect::RemoveAddresses => self.installed[node] = false,
                 Effect::SendAdvert(priority) => self.send(node, priority, choices),

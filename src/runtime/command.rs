@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
-use crate::types::{InstanceId, Priority};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
@@ -27,6 +27,8 @@ pub enum Command {
         /// Whether it succeeded.
         success: bool,
     },
+    /// The link of an interface has received something.
+    LinkProved(InterfaceName),
     /// A new configuration.
     Reload(Box<Changes>),
     /// Answer once every command before this one has been obeyed.
@@ -68,6 +70,10 @@ pub struct Changes {
     pub trackers: Vec<(TrackerId, RiseFall)>,
     /// Trackers that keep their results with other counts: rise and fall.
     pub counts: Vec<(TrackerId, u32, u32)>,
+    /// How fast addresses are announced.
+    pub pacing: model::Pacing,
+    /// Instances that come neither hear nor send before then.
+    pub held_until: Option<Instant>,
     /// All sync groups.
     pub groups: Vec<SyncedGroup>,
     /// Instances that go.

@@ -10,5 +10,6 @@ pub mod links;
 mod member;
 mod notifier;
 mod pool;
+mod proof;
 mod reload;
 mod scripts;

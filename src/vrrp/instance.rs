@@ -277,6 +277,8 @@ pub enum Transition {
     Fault,
     /// keepalived: `STOP`.
     Stopped,
+    /// Taken away by a reload that says so. keepalived: `DELETED`.
+    Deleted,
 }
 
 /// Everything an instance asks of the world, in the order it must happen.
