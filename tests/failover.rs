@@ -597,13 +597,13 @@ fn flood(count: u32) -> u32 {
     use rand::{Rng, RngExt, SeedableRng};
     use vipd::sys::socket::{AdvertSocket, Listen};
     use vipd::types::{InterfaceName, Interval, Priority, Secret, Version, Vrid};
-    use vipd::wire::ip::{GROUP_V4, emit_v4};
+    use vipd::wire::ip::{GROUP_V4, Protocol, emit_v4};
     use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
     let mut rng = rand_xorshift::XorShiftRng::seed_from_u64(1);
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4)).unwrap();
+    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4), Protocol::Vrrp).unwrap();
     let source = Ipv4Addr::new(192, 168, 1, 50);
     let password = Authentication::Password(Secret::new(b"1234"));
     let vip: IpAddr = VIP.parse().unwrap();

@@ -16,7 +16,7 @@ use common::{Folder, Instance, SECOND_VIP, SOON, VIP, has, host, lab, no_errors,
 use vipd::lab::{Capture, Captured, Host, Lab, Process};
 use vipd::sys::socket::{AdvertSocket, Listen};
 use vipd::types::{InterfaceName, Interval, Priority, Version, Vrid};
-use vipd::wire::ip::{GROUP_V4, emit_v4};
+use vipd::wire::ip::{GROUP_V4, Protocol, emit_v4};
 use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 50);
@@ -65,7 +65,7 @@ impl Scene {
 fn send_for(time: Duration, packet: impl Fn(u32) -> Vec<u8>) -> u32 {
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4)).unwrap();
+    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4), Protocol::Vrrp).unwrap();
     let mut sent = 0;
     let mut waited = Duration::ZERO;
     while waited < time {
@@ -188,7 +188,9 @@ fn skip_check_adv_addr_no_compares_the_address_list_and_the_advert_counts() {
         let output = second.output();
         output.iter().any(|line| line.contains("advertises other"))
     });
-    common::stays("the advert counts", Duration::from_secs(1), || !has(&two, VIP));
+    common::stays("the advert counts", Duration::from_secs(1), || {
+        !has(&two, VIP)
+    });
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Model {
             return;
         }
         let node = usize::from((chosen - 1) / 2);
-        if chosen % 2 == 0 {
+        if chosen.is_multiple_of(2) {
             if self.routers[node].take().is_some() {
                 self.installed[node] = false;
             } else {

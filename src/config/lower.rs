@@ -7,6 +7,7 @@ mod address;
 mod complete;
 mod globals;
 mod group;
+mod hmac;
 mod instance;
 mod later;
 mod script;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::key_files::KeyFiles;
 use super::keyword::Support;
 use super::model::{Command, Config};
 use super::parse::{Body, Statement};
@@ -94,10 +96,13 @@ pub struct Lowered {
     pub commands: Vec<CommandUse>,
 }
 
-/// What `statements` mean.
+/// What `statements` mean, with the key files that they name.
 #[must_use]
-pub fn lower(statements: &[Statement]) -> Lowered {
-    let mut lowering = Lowering::default();
+pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
+    let mut lowering = Lowering {
+        key_files,
+        ..Lowering::default()
+    };
     for statement in statements {
         lowering.top(statement);
     }
@@ -109,6 +114,7 @@ pub fn lower(statements: &[Statement]) -> Lowered {
 #[derive(Debug, Default)]
 struct Lowering {
     out: Lowered,
+    key_files: KeyFiles,
     defaults: Defaults,
     drafts: Vec<Draft>,
     /// Index of each draft by its name.

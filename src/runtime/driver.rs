@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use super::authenticator::Proven;
 use super::clock;
 use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
 use super::executor::{Action, Chain, Job, Lane, Pace, Placement, Placements, Work};
@@ -24,7 +26,8 @@ use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
-use crate::wire::ip::{self, Packet};
+use crate::wire::auth::ah;
+use crate::wire::ip::{self, Packet, Protocol};
 use crate::wire::vrrp::{self, Received, Rejected};
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -218,28 +221,41 @@ impl Driver {
 
     fn take_packet(&mut self, key: &Key, at: Instant, bytes: &[u8]) {
         tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
-        let found = ip::parse_v4(bytes).and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
-        let (packet, vrid) = match found {
+        let parsed = match key.2 {
+            Protocol::Vrrp => ip::parse_v4(bytes).map(|packet| (packet, None)),
+            Protocol::AuthenticationHeader => {
+                ah::parse(bytes).map(|(packet, header)| (packet, Some(header)))
+            }
+        };
+        let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
+        let (packet, header, vrid) = match found {
             Ok(found) => found,
             Err(reason) => return self.count_stranger(reason),
         };
         let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
             return self.count_stranger(Rejected::UnknownVrid);
         };
-        self.take_advert(id, at, &packet);
+        self.take_advert(id, at, &packet, header.as_ref());
     }
 
     fn count_stranger(&mut self, reason: Rejected) {
         *self.strangers.entry(reason).or_default() += 1;
     }
 
-    fn take_advert(&mut self, id: InstanceId, at: Instant, packet: &Packet<'_>) {
+    fn take_advert(
+        &mut self,
+        id: InstanceId,
+        at: Instant,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+    ) {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        match member.receive(packet) {
-            Ok(received) => {
+        match member.receive(packet, header, clock::since_epoch()) {
+            Ok((received, proven)) => {
                 self.compare(id, &received);
+                self.compare_clocks(id, packet.source, proven);
                 self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
             }
             Err(reason) => {
@@ -277,6 +293,17 @@ impl Driver {
                 );
             }
         }
+        let (ours, theirs) = (member.checksum_form(), received.checksum);
+        if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) {source} sends checksums {}, we {}; keepalived takes its own form only",
+                member.name,
+                theirs.describe(),
+                ours.describe()
+            );
+        }
         let interval = member.config.protocol.advertisement_interval;
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
@@ -286,6 +313,23 @@ impl Driver {
                 "({}) {source} advertises every {} s, we every {interval} s",
                 member.name,
                 received.advert.interval
+            );
+        }
+    }
+
+    /// Complains of a clock that is on its way out of the window of `auth_hmac`.
+    fn compare_clocks(&mut self, id: InstanceId, source: IpAddr, proven: Proven) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let far = member.skew_limit().is_some_and(|limit| proven.skew > limit);
+        if far && member.complain(Complaint::Skew(source)) {
+            let seconds = proven.skew.as_secs();
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) the clock of {source} is {seconds} s from ours, over half of time_window",
+                member.name
             );
         }
     }
@@ -473,7 +517,12 @@ impl Driver {
         if priority == Priority::RELEASE {
             member.statistics.releases_sent += 1;
         }
-        for (destination, packet) in member.adverts(priority) {
+        let packets = member.adverts(priority, clock::since_epoch());
+        if member.numbers_used_up() && member.complain(Complaint::NumbersUsedUp) {
+            let name = &*member.name;
+            tracing::error!(instance = name, "({name}) AH sequence numbers are used up");
+        }
+        for (destination, packet) in packets {
             let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
@@ -505,6 +554,7 @@ impl Driver {
                 member.statistics.became_active += 1;
             }
             Transition::Backup | Transition::Fault | Transition::Stopped | Transition::Deleted => {
+                member.end_term();
                 let counted = &mut member.statistics;
                 counted.released_active = counted.became_active;
             }

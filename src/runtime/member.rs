@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
 use super::links::Links;
 use super::pool;
-use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::model::{Authentication, Instance, Peer, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
-use crate::types::{InterfaceName, Priority, VirtualAddress};
+use crate::types::{InterfaceName, Priority, Version, VirtualAddress};
 use crate::vrrp::instance::Fault;
-use crate::wire::ip::{self, Packet};
+use crate::wire::auth::ah;
+use crate::wire::ip::{self, Packet, Protocol};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
 /// Complaints until the next change of state: forged senders must fill neither memory nor log.
@@ -40,6 +43,7 @@ pub(super) struct Member {
     /// Complaints already made since the last change of state, so that each is made once.
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
+    authenticator: Authenticator,
     advertised: Vec<Ipv4Addr>,
     packet_id: u16,
 }
@@ -50,6 +54,9 @@ pub(super) enum Complaint {
     Rejected(IpAddr, Rejected),
     AddressList(IpAddr),
     Interval(IpAddr),
+    Checksum(IpAddr, ChecksumForm),
+    Skew(IpAddr),
+    NumbersUsedUp,
     SendFailed(IpAddr),
     Late,
 }
@@ -59,6 +66,7 @@ impl Member {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
             authentication: vrrp::Authentication::None,
+            authenticator: Authenticator::default(),
             advertised: Vec::new(),
             config,
             footing: Footing::default(),
@@ -87,6 +95,8 @@ impl Member {
         self.authentication = match &self.config.authentication {
             Authentication::None => vrrp::Authentication::None,
             Authentication::Password(secret) => vrrp::Authentication::Password(secret.clone()),
+            Authentication::Header(_) => vrrp::Authentication::Header,
+            Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
         let v4 = |a: &VirtualAddress| match a.address {
             IpAddr::V4(v4) => Some(v4),
@@ -135,6 +145,9 @@ impl Member {
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
+        if self.peers().is_some_and(<[Peer]>::is_empty) {
+            faults.insert(Fault::NoPeers);
+        }
         Footing {
             ifindex: own.map(|link| link.index),
             source,
@@ -166,17 +179,45 @@ impl Member {
         }
     }
 
-    /// The key of that socket.
+    /// The key of the socket that it sends on.
     pub(super) fn socket_key(&self) -> Option<pool::Key> {
-        Some((self.config.interface.clone(), self.listen()?))
+        let protocol = match self.authentication {
+            vrrp::Authentication::Header => Protocol::AuthenticationHeader,
+            vrrp::Authentication::None
+            | vrrp::Authentication::Password(_)
+            | vrrp::Authentication::Trailer => Protocol::Vrrp,
+        };
+        Some((self.config.interface.clone(), self.listen()?, protocol))
+    }
+
+    /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
+    /// peer with another authentication is noticed.
+    pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
+        let kinds: &[Protocol] = match self.config.protocol.version {
+            Version::V2 => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            Version::V3 => &[Protocol::Vrrp],
+        };
+        let listen = self.listen();
+        let key =
+            move |protocol: &Protocol| Some((self.config.interface.clone(), listen?, *protocol));
+        kinds.iter().filter_map(key)
+    }
+
+    /// Its configured peers, if adverts go to peers.
+    fn peers(&self) -> Option<&[Peer]> {
+        match &self.config.transport {
+            Transport::Multicast { .. } => None,
+            Transport::Unicast { peers, .. } => Some(peers),
+        }
+    }
+
+    fn peer(&self, source: IpAddr) -> Option<&Peer> {
+        self.peers()?.iter().find(|peer| peer.address == source)
     }
 
     /// Whether a packet from `source` to a shared unicast socket is for this instance.
     pub(super) fn hears(&self, source: IpAddr) -> bool {
-        match &self.config.transport {
-            Transport::Multicast { .. } => true,
-            Transport::Unicast { peers, .. } => peers.contains(&source),
-        }
+        self.peers().is_none() || self.peer(source).is_some()
     }
 
     /// Whether a complaint is to be made now: each once, and no more than a flood deserves.
@@ -184,11 +225,17 @@ impl Member {
         self.complaints.len() < COMPLAINTS && self.complaints.insert(complaint)
     }
 
-    pub(super) fn receive(&mut self, packet: &Packet<'_>) -> Result<Received, Rejected> {
+    /// Judges an advert that came at `since_epoch` by the wall clock.
+    pub(super) fn receive(
+        &mut self,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+        since_epoch: Duration,
+    ) -> Result<(Received, Proven), Rejected> {
         self.statistics.adverts_received += 1;
-        let result = self.judge(packet);
+        let result = self.judge(packet, header, since_epoch);
         match &result {
-            Ok(received) if received.advert.priority == Priority::RELEASE => {
+            Ok((received, _)) if received.advert.priority == Priority::RELEASE => {
                 self.statistics.releases_received += 1;
             }
             Ok(_) => {}
@@ -197,7 +244,12 @@ impl Member {
         result
     }
 
-    fn judge(&self, packet: &Packet<'_>) -> Result<Received, Rejected> {
+    fn judge(
+        &mut self,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+        since_epoch: Duration,
+    ) -> Result<(Received, Proven), Rejected> {
         if self
             .footing
             .source
@@ -209,13 +261,76 @@ impl Member {
         if multicast != packet.destination.is_multicast() {
             return Err(Rejected::Destination);
         }
+        self.admit(packet)?;
+        let known = self.peer(packet.source).is_some();
         let demands = Demands {
             version: self.config.protocol.version,
             authentication: &self.authentication,
             interval: self.config.protocol.advertisement_interval,
             check_hop_limit: multicast,
         };
-        vrrp::receive(packet, &demands)
+        let authenticator = &mut self.authenticator;
+        let mut proven = Proven::default();
+        let received = vrrp::receive_proven(packet, &demands, |unproven| {
+            match (&self.config.authentication, header) {
+                (Authentication::Header(key), Some(header)) => {
+                    authenticator.check_header(key, unproven.source, header)?;
+                }
+                (Authentication::Header(_), None) | (_, Some(_)) => {
+                    return Err(Rejected::AuthTypeMismatch);
+                }
+                (Authentication::Hmac(hmac), None) => {
+                    proven = authenticator.check_trailer(hmac, since_epoch, unproven, known)?;
+                }
+                (Authentication::None | Authentication::Password(_), None) => {}
+            }
+            Ok(())
+        })?;
+        Ok((received, proven))
+    }
+
+    /// Whether adverts from there, that came this way, are taken at all.
+    fn admit(&self, packet: &Packet<'_>) -> Result<(), Rejected> {
+        let Transport::Unicast { check_source, .. } = &self.config.transport else {
+            return Ok(());
+        };
+        match self.peer(packet.source) {
+            None if *check_source => Err(Rejected::Source),
+            Some(peer)
+                if !(peer.min_hop_limit..=peer.max_hop_limit).contains(&packet.hop_limit) =>
+            {
+                Err(Rejected::PeerHopLimit)
+            }
+            None | Some(_) => Ok(()),
+        }
+    }
+
+    /// How far a peer's clock may be from ours before that is worth a word.
+    pub(super) fn skew_limit(&self) -> Option<Duration> {
+        match &self.config.authentication {
+            Authentication::Hmac(hmac) => Some(hmac.window / 2),
+            Authentication::None | Authentication::Password(_) | Authentication::Header(_) => None,
+        }
+    }
+
+    /// The form of the checksums that we send.
+    pub(super) fn checksum_form(&self) -> ChecksumForm {
+        if self.config.checksum_without_pseudo_header || self.config.protocol.version == Version::V2
+        {
+            ChecksumForm::Message
+        } else {
+            ChecksumForm::PseudoHeader
+        }
+    }
+
+    /// There is no number left for an authentication header: adverts have stopped.
+    pub(super) fn numbers_used_up(&self) -> bool {
+        self.authenticator.is_used_up()
+    }
+
+    /// A term as Active has ended.
+    pub(super) fn end_term(&mut self) {
+        self.authenticator.end_term();
     }
 
     /// Whether an advert lists the addresses that we list.
@@ -226,16 +341,44 @@ impl Member {
     }
 
     /// Packets to be sent for one advert, each with its destination.
-    pub(super) fn adverts(&mut self, priority: Priority) -> Vec<(Ipv4Addr, Vec<u8>)> {
+    ///
+    /// All carry the same signature and number. None are made when numbers have run out.
+    pub(super) fn adverts(
+        &mut self,
+        priority: Priority,
+        since_epoch: Duration,
+    ) -> Vec<(Ipv4Addr, Vec<u8>)> {
         let Some(source) = self.footing.source else {
             return Vec::new();
         };
         let (destinations, ttl) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
+        let mut number = None;
+        let mut trailer = None;
         for destination in destinations {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
-            let message = vrrp::emit(&self.outgoing(priority, source, destination));
-            let packet = ip::emit_v4(source, destination, ttl, self.packet_id, &message);
+            let id = self.packet_id;
+            let mut message = vrrp::emit(&self.outgoing(priority, source, destination));
+            let packet = match &self.config.authentication {
+                Authentication::None | Authentication::Password(_) => {
+                    ip::emit_v4(source, destination, ttl, id, &message)
+                }
+                Authentication::Header(key) => {
+                    number = number.or_else(|| self.authenticator.next_header());
+                    let Some(number) = number else {
+                        return Vec::new();
+                    };
+                    ah::emit(key, source, destination, ttl, id, number, &message)
+                }
+                Authentication::Hmac(hmac) => {
+                    trailer = trailer.or_else(|| {
+                        self.authenticator
+                            .sign(hmac, since_epoch, source.into(), &message)
+                    });
+                    message.extend(trailer.into_iter().flatten());
+                    ip::emit_v4(source, destination, ttl, id, &message)
+                }
+            };
             packets.push((destination, packet));
         }
         packets
@@ -248,7 +391,10 @@ impl Member {
         };
         match &self.config.transport {
             Transport::Multicast { group, .. } => (v4(group).into_iter().collect(), ip::HOP_LIMIT),
-            Transport::Unicast { peers, ttl, .. } => (peers.iter().filter_map(v4).collect(), *ttl),
+            Transport::Unicast { peers, ttl, .. } => {
+                let addresses = peers.iter().map(|peer| &peer.address);
+                (addresses.filter_map(v4).collect(), *ttl)
+            }
         }
     }
 
@@ -266,11 +412,7 @@ impl Member {
             interval: protocol.advertisement_interval,
             addresses: &self.advertised,
             authentication: &self.authentication,
-            checksum: if self.config.checksum_without_pseudo_header {
-                ChecksumForm::Message
-            } else {
-                ChecksumForm::PseudoHeader
-            },
+            checksum: self.checksum_form(),
             source,
             destination,
         }

@@ -92,12 +92,18 @@ pub struct AdvertSocket {
 }
 
 impl AdvertSocket {
-    /// Opens a raw socket that is bound to `interface` and hears only what `listen` says.
+    /// Opens a raw socket for `protocol` that is bound to `interface` and hears only what `listen`
+    /// says.
     ///
     /// # Errors
     /// [`Error::Open`] or [`Error::Join`].
-    pub fn open(interface: &InterfaceName, ifindex: u32, listen: Listen) -> Result<Self, Error> {
-        let socket = open(interface, listen).map_err(|source| Error::Open {
+    pub fn open(
+        interface: &InterfaceName,
+        ifindex: u32,
+        listen: Listen,
+        protocol: ip::Protocol,
+    ) -> Result<Self, Error> {
+        let socket = open(interface, listen, protocol).map_err(|source| Error::Open {
             interface: interface.clone(),
             source,
         })?;
@@ -153,8 +159,8 @@ impl AsFd for AdvertSocket {
     }
 }
 
-fn open(interface: &InterfaceName, listen: Listen) -> io::Result<Socket> {
-    let protocol = Protocol::from(i32::from(ip::PROTOCOL));
+fn open(interface: &InterfaceName, listen: Listen, protocol: ip::Protocol) -> io::Result<Socket> {
+    let protocol = Protocol::from(i32::from(protocol.number()));
     let socket = Socket::new(
         Domain::IPV4,
         Type::RAW.nonblocking().cloexec(),

@@ -153,6 +153,8 @@ pub enum Fault {
     Interface,
     /// The own interface has no address of the family to send from.
     NoPrimaryAddress,
+    /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
+    NoPeers,
     /// No socket could be opened.
     Socket,
     /// An interface that carries one of the addresses is down.
@@ -176,6 +178,7 @@ impl Fault {
         match self {
             Self::Interface
             | Self::NoPrimaryAddress
+            | Self::NoPeers
             | Self::Socket
             | Self::AddressInterface(_)
             | Self::Group

@@ -1,5 +1,6 @@
 //! Bytes to values and back. Nothing in here keeps state.
 
 pub mod arp;
+pub mod auth;
 pub mod ip;
 pub mod vrrp;

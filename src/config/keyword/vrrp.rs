@@ -13,8 +13,8 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("vmac_xmit_base", Nothing, "off", Inactive("virtual MACs"), "send and receive adverts on the base interface instead of the VMAC"),
     row("use_ipvlan", Optional("[[name] IFNAME] [IPADDR] [bridge | private | vepa] [group GROUP]"), "off; bridge", Inactive("virtual MACs"), "run vrrp on an ipvlan interface"),
     row("unicast_peer", Entries, "empty = multicast", Works, "peers that get adverts by unicast"),
-    row("unicast_fault_no_peer", Nothing, "off", Inactive("unicast checks"), "stay in FAULT when unicast_peer is empty instead of running alone"),
-    row("check_unicast_src", Nothing, "vrrp_check_unicast_src", Inactive("unicast checks"), "drop adverts that do not come from a configured peer"),
+    row("unicast_fault_no_peer", Nothing, "off", Works, "stay in FAULT when unicast_peer is empty instead of running alone"),
+    row("check_unicast_src", Nothing, "vrrp_check_unicast_src", Works, "drop adverts that do not come from a configured peer"),
     row("old_unicast_checksum", Optional("[never]"), "auto", Inactive("unicast checks"), "use the pre 1.3.6 VRRPv3 unicast checksum"),
     row("native_ipv6", Nothing, "off", Accepted("the family follows from the addresses"), "deprecated"),
     row("state", Choice(&["MASTER", "BACKUP"]), "MASTER iff priority 255, else BACKUP", Works, "initial state"),
@@ -77,7 +77,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("owner_ignore_adverts", Bool, "vrrp_owner_ignore_adverts", Works, "address owner drops received adverts"),
     row("kernel_rx_buf_size", Integer { unit: Bytes, min: 0, max: 4_294_967_295 }, "from vrrp_rx_bufs_policy", Inactive("buffer sizes"), "receive buffer of the instance's sockets"),
     row("authentication", Block(Block::Authentication), "none", Works, "VRRPv2 authentication"),
-    row("auth_hmac", Block(Block::AuthHmac), "none", Inactive("HMAC authentication"), "HMAC-SHA256 trailer on adverts, v2 and v3"),
+    row("auth_hmac", Block(Block::AuthHmac), "none", Works, "HMAC-SHA256 trailer on adverts, v2 and v3"),
 ];
 
 /// `authentication` of an instance.
@@ -90,11 +90,11 @@ pub(super) const AUTHENTICATION: &[Keyword] = &[
 /// `auth_hmac` of an instance.
 #[rustfmt::skip]
 pub(super) const AUTH_HMAC: &[Keyword] = &[
-    row("key", Words("ID 1..255  VALUE"), "", Inactive("HMAC authentication"), "adds a key"),
-    row("active_key", Integer { unit: Count, min: 1, max: 255 }, "required (otherwise the extension is disabled)", Inactive("HMAC authentication"), "key id used to sign"),
-    row("time_window", Integer { unit: Seconds, min: 1, max: 300 }, "max(3*advert_int, 5) up to 300", Inactive("HMAC authentication"), "how far the peer's time stamp may differ"),
-    row("anti_replay", Choice(&["time", "monotonic"]), "time", Inactive("HMAC authentication"), "time: marks outside the window expire"),
-    row("mode", Choice(&["enforce", "permissive", "receive-only"]), "enforce", Inactive("HMAC authentication"), "enforce signs and demands"),
+    row("key", Words("ID 1..255  VALUE"), "", Works, "adds a key"),
+    row("active_key", Integer { unit: Count, min: 1, max: 255 }, "required (otherwise the extension is disabled)", Works, "key id used to sign"),
+    row("time_window", Integer { unit: Seconds, min: 1, max: 300 }, "max(3*advert_int, 5) up to 300", Works, "how far the peer's time stamp may differ"),
+    row("anti_replay", Choice(&["time", "monotonic"]), "time", Works, "time: marks outside the window expire"),
+    row("mode", Choice(&["enforce", "permissive", "receive-only"]), "enforce", Works, "enforce signs and demands"),
 ];
 
 /// `vrrp_sync_group`.

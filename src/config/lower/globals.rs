@@ -23,6 +23,7 @@ pub(super) struct Defaults {
     pub(super) strict: bool,
     pub(super) owner_ignore_adverts: bool,
     pub(super) skip_address_check: bool,
+    pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
 }
 
@@ -51,6 +52,7 @@ impl Default for Defaults {
             strict: false,
             owner_ignore_adverts: false,
             skip_address_check: false,
+            check_source: false,
             group4: Ipv4Addr::new(224, 0, 0, 18),
         }
     }
@@ -184,6 +186,7 @@ impl Lowering {
                 }
             }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
+            "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "vrrp_mcast_group4" => self.group4(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
