@@ -103,6 +103,8 @@ pub(crate) fn inputs(data: &[u8]) {
                 Effect::RemoveAddresses => installed = false,
                 Effect::SendAdvert(_)
                 | Effect::AnnounceAddresses { .. }
+                | Effect::AnnounceElsewhere
+                | Effect::HeardLowerPriority
                 | Effect::Notify(_)
                 | Effect::NotifyGroup(..) => {}
             }

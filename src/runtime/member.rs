@@ -212,6 +212,10 @@ impl Member {
             Some(IpAddr::V4(v4)) => Some(v4),
             Some(IpAddr::V6(_)) | None => None,
         };
+        let gone = |source| own.is_some_and(|link| !link.addresses.contains(&source));
+        if self.config.track_source && configured.is_some_and(gone) {
+            faults.insert(Fault::NoPrimaryAddress);
+        }
         let source = configured.or_else(|| own.and_then(|l| l.addresses.first().copied()));
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);

@@ -43,6 +43,7 @@ impl Lowering {
             self.strict(&mut draft, owner, version);
         }
         self.preemption(&mut draft, owner);
+        self.owner_and_late_timer(&mut draft, owner);
         let interval = self.interval(&draft, version);
         let authentication = self.settle_authentication(&draft, version, interval);
         let transport = self.transport(&draft);
@@ -78,6 +79,8 @@ impl Lowering {
             down_timer_adverts: draft.defaults.down_timer_adverts,
             answer_lower_priority: !draft.defaults.lower_prio_no_advert,
             answer_higher_priority: draft.defaults.higher_prio_send_advert,
+            owner_hears_adverts: !(owner && draft.defaults.owner_ignore_adverts),
+            late_timer_priority: draft.late_timer_priority,
             announcement: announcement(&draft.garp, &draft.defaults.garp),
             ..InstanceConfig::new(vrid)
         };
@@ -94,6 +97,8 @@ impl Lowering {
             virtual_mac,
             accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
+            track_source: draft.track_source,
+            skip_address_check: draft.defaults.skip_address_check,
             track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
             track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
             notify: draft.notify,
@@ -288,6 +293,31 @@ impl Lowering {
                 "preempt_delay does not work with nopreempt",
             );
             draft.preempt_delay = Duration::ZERO;
+        }
+    }
+
+    fn owner_and_late_timer(&mut self, draft: &mut Draft, owner: bool) {
+        if draft.late_timer_priority.is_some() && draft.preempt {
+            self.correct(
+                draft,
+                "timer_expired_backup",
+                "timer_expired_backup does nothing without nopreempt",
+            );
+            draft.late_timer_priority = None;
+        }
+        if owner && draft.strict {
+            draft.defaults.owner_ignore_adverts = true;
+        }
+        let written = self
+            .out
+            .provenance
+            .span(&draft.name, "owner_ignore_adverts");
+        if !owner && draft.defaults.owner_ignore_adverts && written.is_some() {
+            self.correct(
+                draft,
+                "owner_ignore_adverts",
+                "owner_ignore_adverts is for owners of their addresses (255): it is ignored",
+            );
         }
     }
 
@@ -600,5 +630,6 @@ fn announcement(own: &Garp, global: &Garp) -> Announcement {
         refresh_repeat: own.refresh_repeat.or(global.refresh_repeat).unwrap_or(1),
         lower_priority_repeat: own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat),
         lower_priority_delay: seconds(own.lower_delay.or(global.lower_delay).or(delay)),
+        elsewhere: seconds(own.elsewhere.or(global.elsewhere)),
     }
 }

@@ -1,11 +1,13 @@
 //! `global_defs`, and what instances take over from it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::Lowering;
 use super::script::user;
 use crate::config::diagnostic::Class;
 use crate::config::keyword::Unit;
+use crate::config::model::{Gaps, PacingGroup};
 use crate::config::parse::{Body, Statement};
 use crate::types::Version;
 
@@ -19,6 +21,8 @@ pub(super) struct Defaults {
     pub(super) higher_prio_send_advert: bool,
     pub(super) v3_checksum_as_v2: bool,
     pub(super) strict: bool,
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) skip_address_check: bool,
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
 }
@@ -32,6 +36,8 @@ pub(super) struct Garp {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_delay: Option<u32>,
     pub(super) lower_repeat: Option<u32>,
+    /// `garp_extra_if all`; without `all` it is about virtual MACs only.
+    pub(super) elsewhere: Option<u32>,
 }
 
 impl Default for Defaults {
@@ -44,6 +50,8 @@ impl Default for Defaults {
             higher_prio_send_advert: false,
             v3_checksum_as_v2: false,
             strict: false,
+            owner_ignore_adverts: false,
+            skip_address_check: false,
             check_source: false,
             group4: Ipv4Addr::new(224, 0, 0, 18),
         }
@@ -144,6 +152,39 @@ impl Lowering {
                     self.defaults.strict = on;
                 }
             }
+            "vrrp_owner_ignore_adverts" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.owner_ignore_adverts = on;
+                }
+            }
+            "vrrp_skip_check_adv_addr" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.skip_address_check = on;
+                }
+            }
+            "vrrp_startup_delay" => {
+                let delay = self.duration(statement);
+                self.out.config.globals.startup_delay = delay.unwrap_or_default();
+            }
+            "vrrp_delay_after_boot" => {
+                let delay = self.duration(statement);
+                self.out.config.globals.delay_after_boot = delay.unwrap_or_default();
+            }
+            "vrrp_garp_interval" => {
+                if let Some(gap) = self.duration(statement) {
+                    self.out.config.pacing.default.arp = gap;
+                }
+            }
+            "vrrp_gna_interval" => {
+                if let Some(gap) = self.duration(statement) {
+                    self.out.config.pacing.default.ndisc = gap;
+                }
+            }
+            "vrrp_garp_extra_if" => {
+                if let Some(seconds) = self.elsewhere(statement, 1) {
+                    self.defaults.garp.elsewhere = Some(seconds);
+                }
+            }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "nftables" | "nftables_priority" | "nftables_counters" => self.firewall(statement),
@@ -166,6 +207,59 @@ impl Lowering {
         if value == 0 && (name.ends_with("master_repeat") || name.ends_with("refresh_repeat")) {
             let message = format!("{name} must not be 0: 1 is used");
             self.warn(203, Class::General, message, statement.whole());
+        }
+    }
+
+    /// A decimal number of seconds.
+    pub(super) fn duration(&mut self, statement: &Statement) -> Option<Duration> {
+        self.micros(statement).map(Duration::from_micros)
+    }
+
+    /// `[all] SECONDS`; nothing without `all`, which only virtual MACs use.
+    pub(super) fn elsewhere(&mut self, statement: &Statement, least: i64) -> Option<u32> {
+        let all = statement.argument(0) == Some("all");
+        let number = statement.arguments.get(usize::from(all))?;
+        let name = statement.keyword.name;
+        let seconds = self.integer_in(number, name, Unit::Seconds, least, 86_400)?;
+        u32::try_from(seconds).ok().filter(|_| all)
+    }
+
+    /// `garp_group`: each `interface` by itself, all `interfaces` together.
+    pub(super) fn pacing_group(&mut self, statement: &Statement) {
+        let Body::Block(inner) = &statement.body else {
+            return;
+        };
+        let mut gaps = Gaps::default();
+        let (mut single, mut shared) = (Vec::new(), Vec::new());
+        for statement in inner {
+            if !self.has_argument(statement) {
+                continue;
+            }
+            match (statement.keyword.name, &statement.body) {
+                ("garp_interval", _) => gaps.arp = self.duration(statement).unwrap_or_default(),
+                ("gna_interval", _) => gaps.ndisc = self.duration(statement).unwrap_or_default(),
+                ("interface", _) => {
+                    single.extend(self.interface_name(statement.arguments.first()));
+                }
+                (_, Body::Entries(entries)) => {
+                    for word in entries.iter().flat_map(|e| &e.words) {
+                        shared.extend(self.interface_name(Some(word)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let groups = single.into_iter().map(|name| vec![name]).chain([shared]);
+        for mut interfaces in groups {
+            let known = |name: &_| {
+                let mut groups = self.out.config.pacing.groups.iter();
+                groups.any(|g| g.interfaces.contains(name))
+            };
+            interfaces.retain(|name| !known(name));
+            if !interfaces.is_empty() {
+                let group = PacingGroup { interfaces, gaps };
+                self.out.config.pacing.groups.push(group);
+            }
         }
     }
 
