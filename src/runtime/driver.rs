@@ -18,11 +18,11 @@ use super::member::{Complaint, Footing, Member};
 use super::pool::{Key, Members, Pool};
 use crate::control::statistics;
 use crate::control::vocabulary;
-use crate::sys::socket::{self, Waker};
+use crate::sys::socket::{self, Datagram, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
-use crate::wire::ip::{self, Packet};
+use crate::wire::ip::Packet;
 use crate::wire::vrrp::{self, Received, Rejected};
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -192,7 +192,7 @@ impl Driver {
             match self.pool.receive(key, buffer) {
                 Ok(Some(datagram)) => {
                     let at = clock::received_at(datagram.received);
-                    self.take_packet(key, at, datagram.bytes);
+                    self.take_packet(key, at, &datagram);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -205,9 +205,11 @@ impl Driver {
         }
     }
 
-    fn take_packet(&mut self, key: &Key, at: Instant, bytes: &[u8]) {
-        tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
-        let found = ip::parse_v4(bytes).and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
+    fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let length = datagram.bytes().len();
+        tracing::trace!(interface = %key.0, length, "packet received");
+        let parsed = datagram.packet();
+        let found = parsed.and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
         let (packet, vrid) = match found {
             Ok(found) => found,
             Err(reason) => return self.count_stranger(reason),
@@ -263,6 +265,14 @@ impl Driver {
                     member.name
                 );
             }
+        }
+        if !received.lists_link_local_first() && member.complain(Complaint::FirstAddress(source)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) the first address that {source} advertises is not link-local (RFC 9568 §5.2.9)",
+                member.name
+            );
         }
         let interval = member.config.protocol.advertisement_interval;
         let differs = received.advert.interval != interval;
@@ -408,7 +418,7 @@ impl Driver {
             let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
-            if member.complain(Complaint::SendFailed(destination.into())) {
+            if member.complain(Complaint::SendFailed(destination)) {
                 tracing::warn!(
                     instance = &*member.name,
                     "({}) {}",
@@ -519,7 +529,7 @@ impl Driver {
         }
         let mut inputs = Vec::new();
         if let Some(source) = now.source.filter(|_| now.source != before.source) {
-            inputs.push(Input::PrimaryAddress(source.into()));
+            inputs.push(Input::PrimaryAddress(source));
         }
         // Raised before cleared: the instance must not run between the two.
         inputs.extend(

@@ -2,7 +2,7 @@
 //! where its addresses go.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::executor::{Placement, Placements};
@@ -11,7 +11,7 @@ use super::pool;
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
-use crate::types::{InterfaceName, Priority, VirtualAddress};
+use crate::types::{Family, InterfaceName, Priority, VirtualAddress};
 use crate::vrrp::instance::Fault;
 use crate::wire::ip::{self, Packet};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
@@ -25,7 +25,9 @@ pub(super) struct Footing {
     /// Number of its own interface.
     pub ifindex: Option<u32>,
     /// Address that adverts are sent from.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
+    /// Largest packet of the own interface.
+    pub mtu: Option<u32>,
     /// Reasons not to run.
     pub faults: BTreeSet<Fault>,
 }
@@ -40,7 +42,8 @@ pub(super) struct Member {
     /// Complaints already made since the last change of state, so that each is made once.
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
-    advertised: Vec<Ipv4Addr>,
+    /// Addresses of the own family, in configured order.
+    advertised: Vec<IpAddr>,
     packet_id: u16,
 }
 
@@ -49,6 +52,7 @@ pub(super) struct Member {
 pub(super) enum Complaint {
     Rejected(IpAddr, Rejected),
     AddressList(IpAddr),
+    FirstAddress(IpAddr),
     Interval(IpAddr),
     SendFailed(IpAddr),
     Late,
@@ -88,22 +92,30 @@ impl Member {
             Authentication::None => vrrp::Authentication::None,
             Authentication::Password(secret) => vrrp::Authentication::Password(secret.clone()),
         };
-        let v4 = |a: &VirtualAddress| match a.address {
-            IpAddr::V4(v4) => Some(v4),
-            IpAddr::V6(_) => None,
-        };
-        self.advertised = self.config.addresses.iter().filter_map(v4).collect();
+        let family = self.config.protocol.family;
+        let addresses = self.config.addresses.iter().map(|a| a.address);
+        self.advertised = addresses.filter(|a| Family::of(a) == family).collect();
     }
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
+        let before = self.advertised().len();
         self.footing = self.footing_on(links);
+        let (now, all) = (self.advertised().len(), self.advertised.len());
+        if now < before {
+            tracing::warn!(
+                instance = &*self.name,
+                "({}) an advert has room for {now} of {all} addresses: the others are moved but not advertised",
+                self.name
+            );
+        }
         let place = |address: &VirtualAddress| {
             let interface = address.interface.as_ref().unwrap_or(&self.config.interface);
             let link = links.get(interface)?;
             Some(Placement {
                 ifindex: link.index,
                 mac: link.mac,
+                router: link.forwards_v6,
                 address: address.clone(),
             })
         };
@@ -123,17 +135,17 @@ impl Member {
         if own.is_none_or(|link| !link.up && !self.config.ignore_own_interface) {
             faults.insert(Fault::Interface);
         }
-        let configured = match self.config.transport.source() {
-            Some(IpAddr::V4(v4)) => Some(v4),
-            Some(IpAddr::V6(_)) | None => None,
-        };
-        let source = configured.or_else(|| own.and_then(|l| l.addresses.first().copied()));
+        let configured = self.config.transport.source();
+        let primary = || own.and_then(|link| link.primary_address(self.config.protocol.family));
+        let unready = |address: &IpAddr| own.is_some_and(|link| link.is_unready(address));
+        let source = configured.or_else(primary).filter(|a| !unready(a));
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
         Footing {
             ifindex: own.map(|link| link.index),
             source,
+            mtu: own.map(|link| link.mtu),
             faults,
         }
     }
@@ -150,14 +162,7 @@ impl Member {
     /// Which socket it hears its peers on, once it has a source address.
     pub(super) fn listen(&self) -> Option<Listen> {
         match &self.config.transport {
-            Transport::Multicast {
-                group: IpAddr::V4(group),
-                ..
-            } => Some(Listen::Group(*group)),
-            Transport::Multicast {
-                group: IpAddr::V6(_),
-                ..
-            } => None,
+            Transport::Multicast { group, .. } => Some(Listen::Group(*group)),
             Transport::Unicast { .. } => self.footing.source.map(Listen::Address),
         }
     }
@@ -194,11 +199,7 @@ impl Member {
     }
 
     fn judge(&self, packet: &Packet<'_>) -> Result<Received, Rejected> {
-        if self
-            .footing
-            .source
-            .is_some_and(|own| packet.source == IpAddr::V4(own))
-        {
+        if self.footing.source == Some(packet.source) {
             return Err(Rejected::OwnPacket);
         }
         let multicast = matches!(self.config.transport, Transport::Multicast { .. });
@@ -216,51 +217,62 @@ impl Member {
 
     /// Whether an advert lists the addresses that we list.
     pub(super) fn lists_same_addresses(&self, received: &Received) -> bool {
-        let ours: BTreeSet<IpAddr> = self.advertised.iter().map(|a| IpAddr::V4(*a)).collect();
+        let ours: BTreeSet<IpAddr> = self.advertised().iter().copied().collect();
         let theirs: BTreeSet<IpAddr> = received.addresses.iter().copied().collect();
         ours == theirs
     }
 
+    /// The addresses that its adverts list. Over IPv6 a packet with an own header is not cut, so
+    /// those that the MTU has no room for are left out; keepalived: the same.
+    fn advertised(&self) -> &[IpAddr] {
+        let room = match self.config.protocol.family {
+            Family::V4 => usize::MAX,
+            Family::V6 => self.footing.mtu.map_or(usize::MAX, vrrp::most_v6_addresses),
+        };
+        let count = self.advertised.len().min(room);
+        self.advertised.get(..count).unwrap_or_default()
+    }
+
     /// Packets to be sent for one advert, each with its destination.
-    pub(super) fn adverts(&mut self, priority: Priority) -> Vec<(Ipv4Addr, Vec<u8>)> {
+    pub(super) fn adverts(&mut self, priority: Priority) -> Vec<(IpAddr, Vec<u8>)> {
         let Some(source) = self.footing.source else {
             return Vec::new();
         };
-        let (destinations, ttl) = self.destinations();
+        let (destinations, hop_limit) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
         for destination in destinations {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
             let message = vrrp::emit(&self.outgoing(priority, source, destination));
-            let packet = ip::emit_v4(source, destination, ttl, self.packet_id, &message);
+            let packet = match (source, destination) {
+                (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                    ip::emit_v4(source, destination, hop_limit, self.packet_id, &message)
+                }
+                (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                    ip::emit_v6(source, destination, hop_limit, &message)
+                }
+                // A configuration has one family; the lowering sees to it.
+                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
+            };
             packets.push((destination, packet));
         }
         packets
     }
 
-    fn destinations(&self) -> (Vec<Ipv4Addr>, u8) {
-        let v4 = |address: &IpAddr| match address {
-            IpAddr::V4(v4) => Some(*v4),
-            IpAddr::V6(_) => None,
-        };
+    fn destinations(&self) -> (Vec<IpAddr>, u8) {
         match &self.config.transport {
-            Transport::Multicast { group, .. } => (v4(group).into_iter().collect(), ip::HOP_LIMIT),
-            Transport::Unicast { peers, ttl, .. } => (peers.iter().filter_map(v4).collect(), *ttl),
+            Transport::Multicast { group, .. } => (vec![*group], ip::HOP_LIMIT),
+            Transport::Unicast { peers, ttl, .. } => (peers.clone(), *ttl),
         }
     }
 
-    fn outgoing(
-        &self,
-        priority: Priority,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-    ) -> Outgoing<'_> {
+    fn outgoing(&self, priority: Priority, source: IpAddr, destination: IpAddr) -> Outgoing<'_> {
         let protocol = &self.config.protocol;
         Outgoing {
             version: protocol.version,
             vrid: protocol.vrid,
             priority,
             interval: protocol.advertisement_interval,
-            addresses: &self.advertised,
+            addresses: self.advertised(),
             authentication: &self.authentication,
             checksum: if self.config.checksum_without_pseudo_header {
                 ChecksumForm::Message

@@ -11,6 +11,8 @@ use crate::types::InterfaceName;
 
 const HEADER_LEN: usize = 16;
 const IFLA_INFO_KIND: u16 = 1;
+const AF_INET6: u16 = 10;
+const IFLA_INET6_CONF: u16 = 2;
 
 /// A network interface as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// Interface below a VLAN or macvlan; the other end of a veth, perhaps in another namespace.
     pub parent: Option<u32>,
+    /// It forwards IPv6 packets: a router to its neighbours.
+    pub forwards_v6: bool,
 }
 
 impl Link {
@@ -75,6 +79,12 @@ impl Link {
             parent: value(libc::IFLA_LINK)
                 .and_then(read_u32)
                 .filter(|&index| index != 0),
+            forwards_v6: value(libc::IFLA_AF_SPEC)
+                .and_then(|families| find(families, AF_INET6))
+                .and_then(|ipv6| find(ipv6, IFLA_INET6_CONF))
+                // The first of its settings, `DEVCONF_FORWARDING`.
+                .and_then(read_u32)
+                .is_some_and(|value| value != 0),
         })
     }
 }
