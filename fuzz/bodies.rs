@@ -112,7 +112,10 @@ pub(crate) fn inputs(data: &[u8]) {
             match effect {
                 Effect::InstallAddresses => installed = true,
                 Effect::RemoveAddresses => installed = false,
-                Effect::SendAdvert(_) | Effect::AnnounceAddresses { .. } | Effect::Notify(_) => {}
+                Effect::SendAdvert(_)
+                | Effect::AnnounceAddresses { .. }
+                | Effect::Notify(_)
+                | Effect::NotifyGroup(..) => {}
             }
         }
         let holds = router.instance(ID).is_some_and(|i| i.holds_addresses());

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use ctutils::CtEq;
+use zeroize::Zeroizing;
+
 /// A point in time, in nanoseconds since an arbitrary origin that never moves.
 ///
 /// `std::time::Instant` cannot be made from a number, so a recorded or simulated run could not
@@ -361,14 +364,16 @@ impl fmt::Display for VirtualAddress {
 }
 
 /// Text that must not be printed: a password or key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+///
+/// It is compared in constant time and overwritten with zeros when it is dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Takes the bytes in.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self(Zeroizing::new(bytes.to_vec()))
     }
 
     /// The bytes, for the wire alone.
@@ -377,6 +382,14 @@ impl Secret {
         &self.0
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).to_bool()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use vipd::config::diagnostic::Diagnostic;
+use vipd::config::diagnostic::{Code, Diagnostic};
+use vipd::config::model::{Peer, Transport};
 use vipd::config::source::{Disk, Memory, SourceMap};
 use vipd::config::{Loaded, Options, load};
 
@@ -89,6 +90,29 @@ fn what_does_not_work_yet_says_so_and_the_rest_runs() {
 }
 
 #[test]
+fn a_sync_group_gives_its_trackers_to_its_members() {
+    let loaded = loaded("groups.conf");
+    insta::assert_snapshot!("groups-diagnostics", said(&loaded));
+    insta::assert_debug_snapshot!("groups", loaded.config.groups);
+    let tracked = |i: &vipd::config::model::Instance| {
+        let scripts = i.track_scripts.iter();
+        let scripts = scripts.map(|t| format!("{} {}", t.script, t.weight.points));
+        let interfaces = i.track_interfaces.iter();
+        let interfaces = interfaces.map(|t| format!("{} {}", t.interface, t.weight.points));
+        let all: Vec<_> = scripts.chain(interfaces).collect();
+        format!("{}: {}", i.name, all.join(", "))
+    };
+    let tracked: Vec<_> = loaded.config.instances.iter().map(tracked).collect();
+    // INSIDE's own weight is taken away, then the script comes back as the group's.
+    let expected = [
+        "OUTSIDE: well -20, eth9 0",
+        "INSIDE: well -20, eth2 0, eth9 0",
+        "HEAVY: well 5",
+    ];
+    assert_eq!(tracked, expected);
+}
+
+#[test]
 fn templates_expand_to_instances() {
     let loaded = loaded("templates.conf");
     insta::assert_snapshot!("templates-diagnostics", said(&loaded));
@@ -150,7 +174,10 @@ fn the_origin_of_a_value_is_known() {
     assert_eq!(origin("proxy", "fall"), "fall 3");
     assert_eq!(origin("global_defs", "router_id"), "router_id edge-1");
     let interfaces: Vec<_> = loaded.interfaces.iter().map(|i| i.name.as_str()).collect();
-    assert_eq!(interfaces, ["eth0", "eth0", "eth1", "eth2", "eth1"]);
+    assert_eq!(
+        interfaces,
+        ["eth0", "eth0", "eth1", "eth2", "eth1", "eth1", "eth1"]
+    );
 }
 
 #[test]
@@ -306,4 +333,50 @@ proptest! {
         let loaded = load("main", &Options::default(), &Memory::default().with("main", bytes));
         prop_assert!(loaded.exit_status() <= 6);
     }
+}
+
+#[test]
+fn a_unicast_instance_without_peers_is_in_fault_or_uses_multicast() {
+    let with = |keyword: &str| {
+        of(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n{keyword}\n\
+             virtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+        ))
+    };
+    let transport = |keyword| with(keyword).config.instances[0].transport.clone();
+    assert!(matches!(
+        transport("unicast_peer {\n}\nunicast_fault_no_peer"),
+        Transport::Unicast { peers, .. } if peers.is_empty()
+    ));
+    for keyword in ["unicast_peer {\n}", "check_unicast_src"] {
+        assert!(matches!(transport(keyword), Transport::Multicast { .. }));
+        assert_eq!(with(keyword).diagnostics[0].code, Code(423));
+    }
+}
+
+#[test]
+fn a_range_of_ttls_checks_the_source_too() {
+    let peers = |entry: &str| {
+        let loaded = of(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nunicast_peer {{\n{entry}\n\
+             10.0.0.2\n10.0.0.3\n10.0.0.2\n}}\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+        ));
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|d| d.code.0).collect();
+        match &loaded.config.instances[0].transport {
+            Transport::Unicast {
+                peers,
+                check_source,
+                ..
+            } => (peers.len(), peers[0].clone(), *check_source, codes),
+            Transport::Multicast { .. } => panic!("multicast"),
+        }
+    };
+    let address = "10.0.0.9".parse().unwrap();
+    let (count, peer, checked, codes) = peers("10.0.0.9 min_ttl 254");
+    assert_eq!((count, checked), (3, true));
+    assert_eq!((peer.min_hop_limit, peer.max_hop_limit), (254, 255));
+    assert_eq!(codes, [404], "a peer counts once");
+    assert!(!peers("10.0.0.9").2);
+    let (_, peer, _, codes) = peers("10.0.0.9 min_ttl 255 max_ttl 1");
+    assert_eq!((peer, codes), (Peer::new(address), vec![203, 404]));
 }

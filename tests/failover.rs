@@ -17,7 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, lab, no_errors, stays, target, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, lab, no_errors, stays, target,
+    vipd, wait_for,
 };
 use vipd::lab::{EchoServer, Host, Lab, Prober, Process};
 
@@ -31,7 +32,7 @@ struct Pair {
     daemons: [Process; 2],
     _servers: [EchoServer; 2],
     client: Host,
-    _lab: Lab,
+    lab: Lab,
 }
 
 impl Pair {
@@ -57,7 +58,7 @@ impl Pair {
             daemons,
             _servers: servers,
             client,
-            _lab: lab,
+            lab,
         };
         wait_for("node 1 is active", SOON, || pair.holds(0) && !pair.holds(1));
         Some(pair)
@@ -269,6 +270,43 @@ fn a_killed_daemon_leaves_nothing_behind_that_its_successor_would_keep() {
 }
 
 #[test]
+fn a_sync_group_hands_over_without_losing_a_probe_and_tells_of_itself() {
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let script = folder.write(
+        "tell",
+        &format!("#!/bin/sh\necho \"$*\" >> {}\n", log.display()),
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, mode).unwrap();
+    let notify = format!("notify {}", script.display());
+    let first = group_text(200, "0.1", "", &notify);
+    let Some(mut pair) = Pair::start([&first, &group_text(100, "0.1", "", "")]) else {
+        return;
+    };
+    let second_holds = |n: usize| has(&pair.nodes[n], SECOND_VIP);
+    wait_for("both", SOON, || second_holds(0) && !second_holds(1));
+    let prober = pair.prober();
+    let second: std::net::SocketAddr = format!("{SECOND_VIP}:{PORT}").parse().unwrap();
+    let second = Prober::start(&pair.client, second, MILLISECOND).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    pair.daemons[0].terminate();
+    wait_for("node 2 is active", SOON, || {
+        pair.holds(1) && !pair.holds(0) && has(&pair.nodes[1], SECOND_VIP)
+    });
+    pair.daemons[0].wait(SOON).expect("vipd ends");
+    thread::sleep(Duration::from_millis(300));
+    for report in [prober.finish(), second.finish()] {
+        assert_eq!(report.lost, [], "of {} probes", report.sent);
+        assert!(report.answered_by.contains_key("node2"), "{report:?}");
+    }
+    let told = fs::read_to_string(&log).unwrap();
+    let expected = "GROUP VG_1 BACKUP 0\nGROUP VG_1 MASTER 0\nGROUP VG_1 STOP 0\n";
+    assert_eq!(told, expected);
+    pair.daemons.iter().for_each(no_errors);
+}
+
+#[test]
 fn a_link_that_goes_down_is_a_fault_and_its_return_a_recovery() {
     let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
         return;
@@ -393,18 +431,180 @@ fn ten_thousand_bad_packets_change_nothing_and_are_counted() {
     }
 }
 
+#[test]
+fn adverts_leave_as_the_standards_say() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    let capture = pair.lab.capture(vipd::lab::Captured::is_protocol).unwrap();
+    let frame = capture
+        .find(SOON, |f| f.advert().is_some())
+        .expect("an advert");
+    let advert = frame.advert().unwrap();
+    assert_eq!(&*frame.port, "node1", "only the active node advertises");
+    assert_eq!((advert.version, advert.vrid, advert.priority), (3, 51, 200));
+    assert_eq!((advert.hop_limit, advert.interval_centis), (255, 10));
+    assert_eq!(advert.source.to_string(), "192.168.1.1");
+    assert_eq!(advert.destination.to_string(), "224.0.0.18");
+    // Ethernet: the group's MAC; IP: version 4 without options, TOS 0xc0, protocol 112.
+    assert_eq!(frame.bytes[..6], [0x01, 0x00, 0x5e, 0x00, 0x00, 0x12]);
+    assert_eq!(
+        (frame.bytes[14], frame.bytes[15], frame.bytes[23]),
+        (0x45, 0xc0, 112)
+    );
+}
+
+#[test]
+fn only_the_active_node_answers_for_the_address() {
+    if !common::installed("arping") {
+        return;
+    }
+    let Some(mut pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    let answers = |pair: &Pair| {
+        let mut command = Command::new("arping");
+        command.args(["-c", "3", "-w", "2", "-i", "eth0", VIP]);
+        let mut process = pair.client.spawn(&mut command).unwrap();
+        process.wait(SOON).expect("arping ends");
+        let mut macs: Vec<String> = process
+            .output()
+            .iter()
+            .filter_map(|line| line.split(" from ").nth(1))
+            .filter_map(|rest| rest.split_whitespace().next().map(str::to_owned))
+            .collect();
+        macs.dedup();
+        macs
+    };
+    let mac = |pair: &Pair, n: usize| {
+        let eth0 = vipd::types::InterfaceName::new("eth0").unwrap();
+        let link = pair.nodes[n]
+            .netlink()
+            .unwrap()
+            .link_by_name(&eth0)
+            .unwrap()
+            .unwrap();
+        link.mac()
+            .unwrap()
+            .map(|byte| format!("{byte:02x}"))
+            .join(":")
+    };
+    assert_eq!(answers(&pair), [mac(&pair, 0)]);
+    pair.daemons[0].terminate();
+    wait_for("node 2 is active", SOON, || pair.holds(1) && !pair.holds(0));
+    pair.daemons[0].wait(SOON).expect("vipd ends");
+    assert_eq!(answers(&pair), [mac(&pair, 1)]);
+}
+
+#[test]
+fn a_host_that_was_frozen_says_so_and_agrees_again() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    pair.daemons[0].signal(libc::SIGSTOP);
+    wait_for("node 2 takes over", SOON, || pair.holds(1));
+    pair.daemons[0].signal(libc::SIGCONT);
+    wait_for("node 1 takes it back", SOON, || {
+        pair.holds(0) && !pair.holds(1)
+    });
+    let line = pair.daemons[0].wait_for_line("this host is too busy", SOON);
+    assert!(line.is_some(), "{:#?}", pair.daemons[0].output());
+}
+
+#[test]
+fn a_backup_that_was_frozen_takes_nothing_over_from_a_live_peer() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    for _ in 0..5 {
+        pair.daemons[1].signal(libc::SIGSTOP);
+        thread::sleep(Duration::from_millis(700));
+        pair.daemons[1].signal(libc::SIGCONT);
+        thread::sleep(Duration::from_millis(300));
+    }
+    let output = pair.daemons[1].output();
+    let masters = output
+        .iter()
+        .filter(|line| line.contains("Entering MASTER"))
+        .count();
+    assert_eq!(masters, 0, "{output:#?}");
+}
+
+#[test]
+fn mistakes_between_peers_are_named_once() {
+    let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
+        return;
+    };
+    let stranger = |more: &str, n: u8| {
+        let name = format!("stranger{n}");
+        let node = host(&pair.lab, &name, &format!("192.168.1.{n}/24"));
+        let daemon = vipd(&node, &pair.folder.write(&format!("{name}.conf"), more));
+        (node, daemon)
+    };
+    let says = |text: &str| {
+        pair.daemons[0]
+            .output()
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
+    };
+    // Each becomes active, since it takes the other's adverts for somebody else's.
+    let other = |change: &dyn Fn(String) -> String| change(fast(50));
+    let _version = stranger(
+        &other(&|t| t.replace("version 3", "version 2").replace("0.1", "1")),
+        11,
+    );
+    let _vrid = stranger(&other(&|t| t.replace("router_id 51", "router_id 52")), 12);
+    wait_for("another version", SOON, || {
+        says("advert from 192.168.1.11 discarded: VRRP version differs") == 1
+    });
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(says("192.168.1.11"), 1, "named once");
+    assert_eq!(
+        says("192.168.1.12"),
+        0,
+        "another virtual router is no mistake"
+    );
+
+    // A peer that agrees on everything but interval and addresses.
+    let file = pair.folder.0.join("node2.conf");
+    let differs = fast(100)
+        .replace("advert_int 0.1", "advert_int 0.2")
+        .replace(VIP, "192.168.1.99");
+    fs::write(&file, differs).unwrap();
+    pair.daemons[1].signal(libc::SIGHUP);
+    let says = |text: &str| {
+        pair.daemons[1]
+            .output()
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
+    };
+    wait_for("another list", SOON, || {
+        says("192.168.1.1 advertises other addresses than ours") == 1
+    });
+    assert_eq!(
+        says("192.168.1.1 advertises every 0.1 s, we every 0.2 s"),
+        1
+    );
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(says("advertises other addresses"), 1, "named once");
+    assert!(pair.holds(0));
+}
+
 /// Sends garbage of many kinds to the VRRP group and says how many packets left.
 fn flood(count: u32) -> u32 {
     use rand::{Rng, RngExt, SeedableRng};
     use vipd::sys::socket::{AdvertSocket, Listen};
     use vipd::types::{InterfaceName, Interval, Priority, Secret, Version, Vrid};
-    use vipd::wire::ip::{GROUP_V4, emit_v4};
+    use vipd::wire::ip::{GROUP_V4, Protocol, emit_v4};
     use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
     let mut rng = rand_xorshift::XorShiftRng::seed_from_u64(1);
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4.into())).unwrap();
+    let group = Listen::Group(GROUP_V4.into());
+    let socket = AdvertSocket::open(&eth0, index, group, Protocol::Vrrp).unwrap();
     let source = Ipv4Addr::new(192, 168, 1, 50);
     let password = Authentication::Password(Secret::new(b"1234"));
     let vip: IpAddr = VIP.parse().unwrap();

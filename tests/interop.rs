@@ -13,7 +13,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, no_errors, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, installed, keepalived, lab,
+    no_errors, stays, vipd, wait_for,
 };
 use vipd::lab::{Host, Lab, Process};
 
@@ -168,25 +169,101 @@ fn v3_keepalived_preferred() {
     live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
 }
 
+const AH: &str = "authentication {\n        auth_type AH\n        auth_pass secret12\n    }";
+
+#[test]
+fn v2_with_an_authentication_header_vipd_preferred() {
+    let instance = Instance {
+        more: AH,
+        ..Instance::default()
+    };
+    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
+}
+
+#[test]
+fn v2_with_an_authentication_header_keepalived_preferred() {
+    let instance = Instance {
+        more: AH,
+        ..Instance::default()
+    };
+    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
+}
+
+/// Both become active, as keepalived's do, and vipd says once why.
+fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let one = Node::new(&lab, &folder, 1, Speaker::Vipd, &vipd.text());
+    let two = Node::new(&lab, &folder, 2, Speaker::Keepalived, &keepalived.text());
+    wait_for("both are active", SOON, || one.holds() && two.holds());
+    let complaints = || {
+        let output = one.process.output();
+        let says = |line: &&String| line.contains(complaint) && line.contains("from 192.168.1.2");
+        output.iter().filter(says).count()
+    };
+    // A change of state lets each be said again, so there may be one for each state.
+    wait_for("a complaint", SOON, || complaints() > 0);
+    let before = complaints();
+    stays("both are active", Duration::from_secs(3), || {
+        one.holds() && two.holds()
+    });
+    assert!(complaints() <= before.max(2), "{:#?}", one.process.output());
+    no_errors(&one.process);
+}
+
+#[test]
+fn what_does_not_fit_leaves_both_active_and_is_said_once() {
+    let wrong = AH.replace("secret12", "secret13");
+    let ah = Instance {
+        more: AH,
+        ..Instance::default()
+    };
+    let other = Instance {
+        more: &wrong,
+        ..Instance::default()
+    };
+    let plain = Instance::default();
+    let password = |password| Instance {
+        password: Some(password),
+        ..Instance::default()
+    };
+    at_odds(&ah, &other, "wrong password");
+    at_odds(&ah, &plain, "authentication type differs");
+    at_odds(&plain, &ah, "authentication type differs");
+    at_odds(&password("1234"), &password("12345"), "wrong password");
+    at_odds(&password("1234"), &plain, "authentication type differs");
+}
+
+#[test]
+fn unicast_with_an_authentication_header_in_both_roles() {
+    for (first, second) in [
+        (Speaker::Vipd, Speaker::Keepalived),
+        (Speaker::Keepalived, Speaker::Vipd),
+    ] {
+        let instance = Instance::default();
+        unicast(first, second, &instance, AH);
+    }
+}
+
 #[test]
 fn unicast_in_both_roles() {
     for (first, second) in [
         (Speaker::Vipd, Speaker::Keepalived),
         (Speaker::Keepalived, Speaker::Vipd),
     ] {
-        let more = "unicast_peer {\n        192.168.1.1\n        192.168.1.2\n    }";
         let instance = Instance {
             version: 3,
             interval: "0.3",
-            more,
             ..Instance::default()
         };
-        // A peer list with the own address is wrong for both, so each names the other one only.
-        unicast(first, second, &instance);
+        unicast(first, second, &instance, "");
     }
 }
 
-fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>) {
+fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>, authentication: &str) {
     if !installed("keepalived") {
         return;
     }
@@ -194,7 +271,8 @@ fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>) {
     let folder = Folder::new();
     let with = |priority, us: u8, peer: u8| {
         let more = format!(
-            "unicast_src_ip 192.168.1.{us}\n    unicast_peer {{\n        192.168.1.{peer}\n    }}"
+            "unicast_src_ip 192.168.1.{us}\n    unicast_peer {{\n        192.168.1.{peer}\n    }}\n    \
+             {authentication}"
         );
         Instance {
             priority,
@@ -251,4 +329,50 @@ fn a_script_with_weight_moves_the_address_beside_keepalived() {
     wait_for("node 1 returns", SOON + Duration::from_secs(5), || {
         one.holds() && !two.holds()
     });
+}
+
+/// A fault of one member moves both addresses, and its end brings both back.
+fn a_group_moves_as_one(first: Speaker, second: Speaker) {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let flag = folder.write("well", "");
+    let script = format!(
+        "vrrp_script check {{\n    script \"/usr/bin/test -e {}\"\n    interval 1\n}}\n",
+        flag.display()
+    );
+    let more = "track_script {\n        check\n    }";
+    let text = script + &group_text(150, "0.2", more, "");
+    let mut one = Node::new(&lab, &folder, 1, first, &text);
+    let two = Node::new(&lab, &folder, 2, second, &group_text(100, "0.2", "", ""));
+    let both = |node: &Node| node.holds() && has(&node.host, SECOND_VIP);
+    let none = |node: &Node| !node.holds() && !has(&node.host, SECOND_VIP);
+
+    wait_for("node 1 holds both", SOON, || both(&one) && none(&two));
+    std::fs::remove_file(&flag).unwrap();
+    wait_for("both move to node 2", SOON, || both(&two) && none(&one));
+    folder.write("well", "");
+    wait_for("both return", SOON + SOON, || both(&one) && none(&two));
+    stays("both stay", Duration::from_secs(1), || {
+        both(&one) && none(&two)
+    });
+    one.process.terminate();
+    wait_for("both move at the handover", SOON, || {
+        both(&two) && none(&one)
+    });
+    one.process.wait(SOON).expect("node 1 ends");
+    one.heard_nothing_wrong();
+    two.heard_nothing_wrong();
+}
+
+#[test]
+fn a_sync_group_moves_as_one_vipd_preferred() {
+    a_group_moves_as_one(Speaker::Vipd, Speaker::Keepalived);
+}
+
+#[test]
+fn a_sync_group_moves_as_one_keepalived_preferred() {
+    a_group_moves_as_one(Speaker::Keepalived, Speaker::Vipd);
 }

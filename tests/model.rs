@@ -170,7 +170,7 @@ impl Model {
                 Effect::InstallAddresses => self.installed[node] = true,
                 Effect::RemoveAddresses => self.installed[node] = false,
                 Effect::SendAdvert(priority) => self.send(node, priority, choices),
-                Effect::AnnounceAddresses { .. } | Effect::Notify(_) => {}
+                Effect::AnnounceAddresses { .. } | Effect::Notify(_) | Effect::NotifyGroup(..) => {}
             }
         }
         let holds = self.routers[node]

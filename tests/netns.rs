@@ -358,7 +358,8 @@ fn a_prober_loses_nothing_on_a_quiet_switch() {
     let Some(report) = probes(|_| thread::sleep(quiet)) else {
         return;
     };
-    assert!(report.sent > 100, "{report:?}");
+    // On a busy machine the pace suffers, and that is not the point.
+    assert!(report.sent > 20, "{report:?}");
     assert_eq!(report.lost, []);
     assert_eq!(report.answered_by.keys().collect::<Vec<_>>(), ["server"]);
 }

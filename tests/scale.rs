@@ -80,7 +80,7 @@ fn two_hundred_and_fifty_five_instances_elect_hand_over_and_are_never_late() {
         count(&one) == 255 && count(&two) == 0
     });
 
-    capture.drain();
+    let _ = capture.drain();
     thread::sleep(Duration::from_secs(5));
     let (longest, shortest, routers) = gaps(&capture.drain(), "node1");
     println!("{routers} virtual routers, gaps between adverts {shortest:?} to {longest:?}");

@@ -253,7 +253,7 @@ impl Network {
             Effect::SendAdvert(priority) => self.send(node, priority),
             Effect::InstallAddresses => self.nodes[node].installed = true,
             Effect::RemoveAddresses => self.nodes[node].installed = false,
-            Effect::AnnounceAddresses { .. } => {}
+            Effect::AnnounceAddresses { .. } | Effect::NotifyGroup(..) => {}
             Effect::Notify(transition) => self.tell(format!("node {node} is {transition:?}")),
         }
     }

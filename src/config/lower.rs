@@ -6,6 +6,8 @@
 mod address;
 mod complete;
 mod globals;
+mod group;
+mod hmac;
 mod instance;
 mod later;
 mod script;
@@ -16,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::key_files::KeyFiles;
 use super::keyword::Support;
 use super::model::{Command, Config};
 use super::parse::{Body, Statement};
@@ -23,6 +26,7 @@ use super::source::Span;
 use crate::types::InterfaceName;
 use crate::vrrp::election::Weight;
 use globals::Defaults;
+use group::GroupDraft;
 use instance::Draft;
 
 /// Where the parts of a [`Config`] are written.
@@ -92,10 +96,13 @@ pub struct Lowered {
     pub commands: Vec<CommandUse>,
 }
 
-/// What `statements` mean.
+/// What `statements` mean, with the key files that they name.
 #[must_use]
-pub fn lower(statements: &[Statement]) -> Lowered {
-    let mut lowering = Lowering::default();
+pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
+    let mut lowering = Lowering {
+        key_files,
+        ..Lowering::default()
+    };
     for statement in statements {
         lowering.top(statement);
     }
@@ -107,10 +114,12 @@ pub fn lower(statements: &[Statement]) -> Lowered {
 #[derive(Debug, Default)]
 struct Lowering {
     out: Lowered,
+    key_files: KeyFiles,
     defaults: Defaults,
     drafts: Vec<Draft>,
     /// Index of each draft by its name.
     draft_names: BTreeMap<String, usize>,
+    groups: Vec<GroupDraft>,
     /// Weight of each script by its name.
     script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
@@ -123,6 +132,7 @@ impl Lowering {
             "global_defs" => self.globals(statement),
             "vrrp_script" => self.track_script(statement),
             "vrrp_instance" => self.instance(statement),
+            "vrrp_sync_group" => self.sync_group(statement),
             "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
             "vrrp_track_process" => self.other_block(statement, Some("track_process")),
             "bfd_instance" => self.other_block(statement, Some("track_bfd")),
@@ -141,7 +151,6 @@ impl Lowering {
         }
         self.support(statement);
         self.validate(statement);
-        self.group(statement);
         self.incomplete(statement);
         self.routes_and_rules(statement);
         self.validate_inside(statement);

@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod diff;
 mod expand;
+pub mod key_files;
 pub mod keyword;
 pub mod lex;
 pub mod lower;
@@ -15,6 +16,7 @@ pub mod source;
 use std::collections::BTreeMap;
 
 use diagnostic::{Code, Diagnostic, Severity};
+use key_files::KeyFiles;
 use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
 use model::Config;
 use source::{Reader, SourceMap};
@@ -85,7 +87,10 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
         diagnostics,
         interfaces,
         commands,
-    } = lower::lower(&parsed.statements);
+    } = lower::lower(
+        &parsed.statements,
+        KeyFiles::read(&parsed.statements, reader),
+    );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);
     Loaded {

@@ -1,12 +1,14 @@
 //! What a file means: `keepalived.conf` and `vipd.toml` meet here, and nothing after it knows
 //! which was read.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::types::{InterfaceName, Secret, VirtualAddress};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
+use crate::wire::auth::hmac::{Key, KeyId};
 
 /// A whole configuration. Everything in it can run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Config {
     pub scripts: Vec<TrackScript>,
     /// `vrrp_instance` blocks in file order; names are unique.
     pub instances: Vec<Instance>,
+    /// `vrrp_sync_group` blocks in file order; names are unique.
+    pub groups: Vec<SyncGroup>,
 }
 
 /// What holds for the whole daemon.
@@ -87,14 +91,56 @@ pub struct TrackedInterface {
     pub weight: Weight,
 }
 
-/// Authentication of VRRPv2 adverts. keepalived: `authentication`.
+/// Authentication of adverts. keepalived: `authentication`, `auth_hmac`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Authentication {
     /// Type 0.
     #[default]
     None,
-    /// Type 1: 8 bytes in clear text, padded with zeros. keepalived: `auth_type PASS`.
+    /// Type 1: 8 bytes in clear text, padded with zeros; VRRPv2. keepalived: `auth_type PASS`.
     Password(Secret),
+    /// Type 2: an authentication header before the message; VRRPv2. keepalived: `auth_type AH`.
+    Header(Secret),
+    /// A signature after the message, in both versions. keepalived: `auth_hmac`.
+    Hmac(Hmac),
+}
+
+/// Signed adverts. keepalived: `auth_hmac`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hmac {
+    /// Keys that peers may sign with. keepalived: `key`.
+    pub keys: BTreeMap<KeyId, Key>,
+    /// The one that we sign with. keepalived: `active_key`.
+    pub active: KeyId,
+    /// How far a peer's clock may be from ours, 1–300 s; default three intervals, at least 5 s.
+    /// keepalived: `time_window`.
+    pub window: Duration,
+    /// How replayed adverts are told. keepalived: `anti_replay`.
+    pub anti_replay: AntiReplay,
+    /// What is signed and demanded. keepalived: `mode`.
+    pub mode: HmacMode,
+}
+
+/// How replayed adverts are told. keepalived: `anti_replay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AntiReplay {
+    /// Adverts grow in number, and are of now; a clock may be set back.
+    #[default]
+    Time,
+    /// Adverts grow in number, whatever the clocks say.
+    Monotonic,
+}
+
+/// What is signed and demanded. keepalived: `mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HmacMode {
+    /// Signs, and takes signed adverts only.
+    #[default]
+    Enforce,
+    /// Signs, and takes unsigned adverts too.
+    Permissive,
+    /// Does not sign; takes both.
+    ReceiveOnly,
 }
 
 /// Where adverts go.
@@ -111,11 +157,37 @@ pub enum Transport {
     Unicast {
         /// Source; the interface's primary address when `None`. keepalived: `unicast_src_ip`.
         source: Option<IpAddr>,
-        /// The peers, at least one. keepalived: `unicast_peer`.
-        peers: Vec<IpAddr>,
+        /// The peers; without any the instance stays in fault. keepalived: `unicast_peer`.
+        peers: Vec<Peer>,
         /// TTL sent, 0–255. keepalived: `unicast_ttl`, 255.
         ttl: u8,
+        /// Adverts of others than the peers are dropped. keepalived: `check_unicast_src`, false;
+        /// `min_ttl` or `max_ttl` of any peer implies it.
+        check_source: bool,
     },
+}
+
+/// Another router that adverts are sent to. keepalived: an entry of `unicast_peer`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Lowest TTL or hop limit of its adverts on arrival. keepalived: `min_ttl`, 0.
+    pub min_hop_limit: u8,
+    /// Highest TTL or hop limit of its adverts on arrival. keepalived: `max_ttl`, 255.
+    pub max_hop_limit: u8,
+}
+
+impl Peer {
+    /// One whose adverts may have come any way.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            min_hop_limit: 0,
+            max_hop_limit: u8::MAX,
+        }
+    }
 }
 
 impl Transport {
@@ -170,6 +242,17 @@ pub struct Instance {
     /// keepalived: `track_interface`.
     pub track_interfaces: Vec<TrackedInterface>,
     /// Programs to run on a change of state.
+    pub notify: Notify,
+}
+
+/// Instances that are Active together or not at all. keepalived: `vrrp_sync_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncGroup {
+    /// Name of the block.
+    pub name: String,
+    /// Names of instances, each in no other group. What the group tracks is in each of them.
+    pub members: Vec<String>,
+    /// Programs to run when the group changes its state, `notify` with `GROUP NAME STATE 0`.
     pub notify: Notify,
 }
 

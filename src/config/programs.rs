@@ -78,6 +78,10 @@ impl Loaded {
         for instance in instances {
             forget(&mut instance.notify, &used.command);
         }
+        let groups = self.config.groups.iter_mut();
+        for group in groups.filter(|g| g.name == used.block) {
+            forget(&mut group.notify, &used.command);
+        }
     }
 }
 

@@ -127,6 +127,9 @@ pub trait Reader {
 
     /// `path` from the root of the file system.
     fn absolute(&self, path: &str) -> String;
+
+    /// Whether its group or anybody may read `path`.
+    fn is_readable_by_others(&self, path: &str) -> bool;
 }
 
 /// Files on disk.
@@ -173,6 +176,10 @@ impl Reader for Disk {
             .and_then(|p| p.to_str().map(str::to_owned))
             .unwrap_or_else(|| path.to_owned())
     }
+
+    fn is_readable_by_others(&self, path: &str) -> bool {
+        std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o044 != 0)
+    }
 }
 
 /// Files in memory, for tests and for text that never was a file.
@@ -208,6 +215,10 @@ impl Reader for Memory {
 
     fn absolute(&self, path: &str) -> String {
         path.to_owned()
+    }
+
+    fn is_readable_by_others(&self, _: &str) -> bool {
+        false
     }
 }
 

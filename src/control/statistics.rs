@@ -57,8 +57,15 @@ pub fn text(name: &str, statistics: &Statistics) -> String {
         (
             "Packet Errors",
             &[
-                ("Length", count(&[Rejected::Length, Rejected::Truncated])),
-                ("TTL", count(&[Rejected::HopLimit])),
+                (
+                    "Length",
+                    count(&[
+                        Rejected::Length,
+                        Rejected::Truncated,
+                        Rejected::ExtensionUnexpected,
+                    ]),
+                ),
+                ("TTL", count(&[Rejected::HopLimit, Rejected::PeerHopLimit])),
                 ("Invalid Type", count(&[Rejected::Type])),
                 ("Advertisement Interval", count(&[Rejected::Interval])),
                 (
@@ -72,18 +79,21 @@ pub fn text(name: &str, statistics: &Statistics) -> String {
             &[
                 ("Invalid Type", count(&[Rejected::AuthTypeUnknown])),
                 ("Type Mismatch", count(&[Rejected::AuthTypeMismatch])),
-                ("Failure", count(&[Rejected::AuthFailure])),
+                (
+                    "Failure",
+                    count(&[Rejected::AuthFailure, Rejected::AuthReplay]),
+                ),
             ],
         ),
         (
             "Authentication Extension Errors",
             &[
-                ("Missing", 0),
-                ("Malformed", 0),
-                ("Unknown Key", 0),
-                ("Invalid HMAC", 0),
-                ("Stale", 0),
-                ("Replay", 0),
+                ("Missing", count(&[Rejected::ExtensionMissing])),
+                ("Malformed", count(&[Rejected::ExtensionMalformed])),
+                ("Unknown Key", count(&[Rejected::ExtensionUnknownKey])),
+                ("Invalid HMAC", count(&[Rejected::ExtensionTag])),
+                ("Stale", count(&[Rejected::ExtensionStale])),
+                ("Replay", count(&[Rejected::ExtensionReplay])),
             ],
         ),
         (
@@ -119,7 +129,10 @@ mod tests {
         };
         statistics.rejected.insert(Rejected::Truncated, 2);
         statistics.rejected.insert(Rejected::Length, 3);
+        statistics.rejected.insert(Rejected::ExtensionTag, 4);
+        statistics.rejected.insert(Rejected::ExtensionReplay, 5);
         let text = text("VI_1", &statistics);
+        assert!(text.contains("Invalid HMAC: 4\n    Stale: 0\n    Replay: 5\n"));
         assert!(text.starts_with(
             "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n    Sent: 0\n  Became master: 0\n"
         ));

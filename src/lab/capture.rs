@@ -13,6 +13,10 @@ use super::{Error, Namespace, now};
 use crate::sys::netlink::Netlink;
 use crate::sys::socket::wait_readable;
 use crate::sys::tap::Tap;
+use crate::wire::auth::ah;
+use crate::wire::ip;
+
+const AUTHENTICATION_HEADER: u8 = ip::Protocol::AuthenticationHeader.number();
 
 /// How often the capturing thread looks whether it is still wanted.
 const HEARTBEAT: Duration = Duration::from_millis(50);
@@ -97,8 +101,12 @@ impl Captured {
     #[must_use]
     pub fn advert(&self) -> Option<SeenAdvert> {
         let packet = self.ipv4().or_else(|| self.ipv6())?;
-        let message = packet.payload;
-        if packet.protocol != crate::wire::ip::PROTOCOL || message.len() < 8 {
+        let message = match packet.protocol {
+            ip::PROTOCOL => packet.payload,
+            AUTHENTICATION_HEADER => packet.payload.get(ah::HEADER_LEN..)?,
+            _ => return None,
+        };
+        if message.len() < 8 {
             return None;
         }
         let version = message.first()? >> 4;

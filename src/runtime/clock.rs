@@ -16,16 +16,22 @@ pub fn now() -> Instant {
     Instant::default() + Duration::from(time)
 }
 
-/// When a packet was received that the kernel stamped with the wall clock's time.
-///
-/// A stamp that the wall clock has since been set back behind counts as now.
+/// The wall clock: time since 1970 in UTC. It may jump.
 ///
 /// # Panics
 /// If the kernel has no `CLOCK_REALTIME`; every Linux has it.
 #[must_use]
+pub fn since_epoch() -> Duration {
+    let wall = clock_gettime(ClockId::CLOCK_REALTIME).expect("Linux has a wall clock");
+    Duration::from(wall)
+}
+
+/// When a packet was received that the kernel stamped with the wall clock's time.
+///
+/// A stamp that the wall clock has since been set back behind counts as now.
+#[must_use]
 pub fn received_at(stamp: Option<Duration>) -> Instant {
     let now = now();
     let Some(stamp) = stamp else { return now };
-    let wall = clock_gettime(ClockId::CLOCK_REALTIME).expect("Linux has a wall clock");
-    now - Duration::from(wall).saturating_sub(stamp)
+    now - since_epoch().saturating_sub(stamp)
 }

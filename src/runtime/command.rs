@@ -10,6 +10,7 @@ use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
 use crate::types::{InstanceId, Priority};
+use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
 use crate::vrrp::track::{RiseFall, TrackerId};
@@ -49,6 +50,17 @@ pub struct Assignment {
     pub tracking: Tracking,
 }
 
+/// A sync group as a reload leaves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedGroup {
+    /// Which one; the same for as long as its name is.
+    pub id: GroupId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its members in configured order.
+    pub members: Vec<InstanceId>,
+}
+
 /// What a reload does.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
@@ -56,6 +68,8 @@ pub struct Changes {
     pub trackers: Vec<(TrackerId, RiseFall)>,
     /// Trackers that keep their results with other counts: rise and fall.
     pub counts: Vec<(TrackerId, u32, u32)>,
+    /// All sync groups.
+    pub groups: Vec<SyncedGroup>,
     /// Instances that go.
     pub removed: Vec<InstanceId>,
     /// Instances that come.
@@ -79,6 +93,15 @@ pub enum Report {
         transition: Transition,
         /// Its effective priority.
         priority: Priority,
+    },
+    /// A sync group has changed its state.
+    GroupTransition {
+        /// Which one.
+        id: GroupId,
+        /// Its name.
+        name: Arc<str>,
+        /// What all its members are now.
+        transition: Transition,
     },
 }
 

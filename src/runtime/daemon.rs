@@ -277,7 +277,8 @@ impl Daemon {
     async fn adopt(&mut self, config: Config) {
         let adoption = self.registry.adopt(config);
         self.virtual_addresses.set(adoption.virtual_addresses);
-        self.notifies.set(adoption.globals, adoption.notifies);
+        self.notifies
+            .set(adoption.globals, adoption.notifies, adoption.group_notifies);
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);

@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use super::authenticator::Proven;
 use super::clock;
-use super::command::{Assignment, Changes, Command, Handle, Report, Reporter};
+use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
 use super::executor::{Action, Chain, Job, Placement, Placements, Work};
 use super::links::Links;
 use super::member::{Complaint, Footing, Member};
@@ -20,9 +22,11 @@ use crate::control::statistics;
 use crate::control::vocabulary;
 use crate::sys::socket::{self, Datagram, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
+use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
-use crate::wire::ip::Packet;
+use crate::wire::auth::ah;
+use crate::wire::ip::{Packet, Protocol};
 use crate::wire::vrrp::{self, Received, Rejected};
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -52,6 +56,8 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    /// Names of the sync groups.
+    groups: BTreeMap<GroupId, Arc<str>>,
     /// Instances that a reload took away and that still hand over.
     leaving: BTreeSet<InstanceId>,
     stopping: bool,
@@ -83,6 +89,7 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            groups: BTreeMap::new(),
             leaving: BTreeSet::new(),
             stopping: false,
             aborted: false,
@@ -102,6 +109,7 @@ impl Driver {
         let mut ready = Vec::new();
         while !self.finished() {
             self.wait(&mut ready)?;
+            self.complain_if_late();
             self.read_packets(&ready, &mut buffer);
             if ready.first() == Some(&true) {
                 self.waker.reset();
@@ -208,29 +216,41 @@ impl Driver {
     fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
         let length = datagram.bytes().len();
         tracing::trace!(interface = %key.0, length, "packet received");
-        let parsed = datagram.packet();
-        let found = parsed.and_then(|packet| Ok((packet, vrrp::vrid(&packet)?)));
-        let (packet, vrid) = match found {
+        let parsed = match key.2 {
+            Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
+            Protocol::AuthenticationHeader => {
+                ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
+            }
+        };
+        let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
+        let (packet, header, vrid) = match found {
             Ok(found) => found,
             Err(reason) => return self.count_stranger(reason),
         };
         let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
             return self.count_stranger(Rejected::UnknownVrid);
         };
-        self.take_advert(id, at, &packet);
+        self.take_advert(id, at, &packet, header.as_ref());
     }
 
     fn count_stranger(&mut self, reason: Rejected) {
         *self.strangers.entry(reason).or_default() += 1;
     }
 
-    fn take_advert(&mut self, id: InstanceId, at: Instant, packet: &Packet<'_>) {
+    fn take_advert(
+        &mut self,
+        id: InstanceId,
+        at: Instant,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+    ) {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        match member.receive(packet) {
-            Ok(received) => {
+        match member.receive(packet, header, clock::since_epoch()) {
+            Ok((received, proven)) => {
                 self.compare(id, &received);
+                self.compare_clocks(id, packet.source, proven);
                 self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
             }
             Err(reason) => {
@@ -274,6 +294,17 @@ impl Driver {
                 member.name
             );
         }
+        let (ours, theirs) = (member.checksum_form(), received.checksum);
+        if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) {source} sends checksums {}, we {}; keepalived takes its own form only",
+                member.name,
+                theirs.describe(),
+                ours.describe()
+            );
+        }
         let interval = member.config.protocol.advertisement_interval;
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
@@ -283,6 +314,23 @@ impl Driver {
                 "({}) {source} advertises every {} s, we every {interval} s",
                 member.name,
                 received.advert.interval
+            );
+        }
+    }
+
+    /// Complains of a clock that is on its way out of the window of `auth_hmac`.
+    fn compare_clocks(&mut self, id: InstanceId, source: IpAddr, proven: Proven) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let far = member.skew_limit().is_some_and(|limit| proven.skew > limit);
+        if far && member.complain(Complaint::Skew(source)) {
+            let seconds = proven.skew.as_secs();
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) the clock of {source} is {seconds} s from ours, over half of time_window",
+                member.name
             );
         }
     }
@@ -336,15 +384,18 @@ impl Driver {
             self.retry_at = None;
             self.settle_all();
         }
-        if let Some((at, id)) = self.router.next_due().filter(|(at, _)| *at <= now) {
-            self.complain_if_late(id, now.saturating_since(at));
+        if self.router.deadline().is_some_and(|at| at <= now) {
             self.handle(now, Event::Deadline);
         }
     }
 
     /// A host that is late by much of an interval makes its peers take over from it: the operator
     /// must hear of it. RFC 9568 §2.5.
-    fn complain_if_late(&mut self, id: InstanceId, late: Duration) {
+    fn complain_if_late(&mut self) {
+        let Some((at, id)) = self.router.next_due() else {
+            return;
+        };
+        let late = clock::now().saturating_since(at);
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
@@ -382,6 +433,7 @@ impl Driver {
                 self.flush();
                 self.tell(id, transition);
             }
+            Effect::NotifyGroup(group, transition) => self.tell_of_group(group, transition),
         }
     }
 
@@ -414,7 +466,12 @@ impl Driver {
         if priority == Priority::RELEASE {
             member.statistics.releases_sent += 1;
         }
-        for (destination, packet) in member.adverts(priority) {
+        let packets = member.adverts(priority, clock::since_epoch());
+        if member.numbers_used_up() && member.complain(Complaint::NumbersUsedUp) {
+            let name = &*member.name;
+            tracing::error!(instance = name, "({name}) AH sequence numbers are used up");
+        }
+        for (destination, packet) in packets {
             let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
@@ -439,6 +496,7 @@ impl Driver {
                 member.statistics.became_active += 1;
             }
             Transition::Backup | Transition::Fault | Transition::Stopped => {
+                member.end_term();
                 let counted = &mut member.statistics;
                 counted.released_active = counted.became_active;
             }
@@ -448,6 +506,22 @@ impl Driver {
         };
         self.log_transition(id, member, transition);
         self.report(id, member, transition);
+    }
+
+    fn tell_of_group(&self, group: GroupId, transition: Transition) {
+        let Some(name) = self.groups.get(&group).map(Arc::clone) else {
+            return;
+        };
+        let word = vocabulary::transition(transition);
+        tracing::info!(
+            group = &*name,
+            "VRRP_Group({name}) Syncing instances to {word} state"
+        );
+        (self.reporter)(Report::GroupTransition {
+            id: group,
+            name,
+            transition,
+        });
     }
 
     fn log_transition(&self, id: InstanceId, member: &Member, transition: Transition) {
@@ -564,6 +638,7 @@ impl Driver {
         for (id, rise, fall) in changes.counts {
             self.router.set_tracker_counts(id, rise, fall);
         }
+        self.set_groups(changes.groups);
         for id in changes.removed {
             self.leaving.insert(id);
             self.handle(clock::now(), Event::Instance(id, Input::Shutdown));
@@ -571,8 +646,13 @@ impl Driver {
         for assignment in changes.updated {
             self.update(assignment);
         }
+        // All before the first starts: it may be in one sync group with the last.
+        let added: Vec<_> = changes.added.iter().map(|a| a.id).collect();
         for assignment in changes.added {
             self.add(assignment);
+        }
+        for id in added {
+            self.handle(clock::now(), Event::Instance(id, Input::Startup));
         }
         for id in changes.forgotten {
             self.router.remove_tracker(id);
@@ -591,7 +671,24 @@ impl Driver {
         self.router.add(clock::now(), id, protocol, tracking);
         self.feed_links();
         self.settle(id);
-        self.handle(clock::now(), Event::Instance(id, Input::Startup));
+    }
+
+    fn set_groups(&mut self, groups: Vec<SyncedGroup>) {
+        let members = groups.iter().map(|g| (g.id, g.members.clone())).collect();
+        self.groups = groups.into_iter().map(|g| (g.id, g.name)).collect();
+        self.change(|router, now, effects| router.set_groups(now, members, effects));
+    }
+
+    /// Has the router do something that is no event.
+    fn change(&mut self, what: impl FnOnce(&mut Router, Instant, &mut Vec<InstanceEffect>)) {
+        self.last_now = clock::now().max(self.last_now);
+        let mut effects = std::mem::take(&mut self.effects);
+        what(&mut self.router, self.last_now, &mut effects);
+        for (id, effect) in effects.drain(..) {
+            self.perform(id, effect);
+        }
+        self.effects = effects;
+        self.flush();
     }
 
     fn feed_links(&mut self) {
@@ -616,16 +713,9 @@ impl Driver {
         self.settle(id);
         let announce = self.remove_what_went(id, &before);
         self.feed_links();
-        let mut effects = std::mem::take(&mut self.effects);
-        let time = clock::now().max(self.last_now);
-        self.last_now = time;
-        self.router
-            .reconfigure(time, id, protocol, tracking, announce, &mut effects);
-        for (id, effect) in effects.drain(..) {
-            self.perform(id, effect);
-        }
-        self.effects = effects;
-        self.flush();
+        self.change(|router, now, effects| {
+            router.reconfigure(now, id, protocol, tracking, announce, effects);
+        });
     }
 
     /// Has addresses removed that an instance no longer has; says whether it has new ones.

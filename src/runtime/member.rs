@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
 use super::links::Links;
 use super::pool;
-use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::model::{Authentication, Instance, Peer, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
-use crate::types::{Family, InterfaceName, Priority, VirtualAddress};
+use crate::types::{Family, InterfaceName, Priority, Version, VirtualAddress};
 use crate::vrrp::instance::Fault;
-use crate::wire::ip::{self, Packet};
+use crate::wire::auth::ah;
+use crate::wire::ip::{self, Packet, Protocol};
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
 /// Complaints until the next change of state: forged senders must fill neither memory nor log.
@@ -42,6 +45,7 @@ pub(super) struct Member {
     /// Complaints already made since the last change of state, so that each is made once.
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
+    authenticator: Authenticator,
     /// Addresses of the own family, in configured order.
     advertised: Vec<IpAddr>,
     packet_id: u16,
@@ -54,6 +58,9 @@ pub(super) enum Complaint {
     AddressList(IpAddr),
     FirstAddress(IpAddr),
     Interval(IpAddr),
+    Checksum(IpAddr, ChecksumForm),
+    Skew(IpAddr),
+    NumbersUsedUp,
     SendFailed(IpAddr),
     Late,
 }
@@ -63,6 +70,7 @@ impl Member {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
             authentication: vrrp::Authentication::None,
+            authenticator: Authenticator::default(),
             advertised: Vec::new(),
             config,
             footing: Footing::default(),
@@ -91,6 +99,8 @@ impl Member {
         self.authentication = match &self.config.authentication {
             Authentication::None => vrrp::Authentication::None,
             Authentication::Password(secret) => vrrp::Authentication::Password(secret.clone()),
+            Authentication::Header(_) => vrrp::Authentication::Header,
+            Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
         let family = self.config.protocol.family;
         let addresses = self.config.addresses.iter().map(|a| a.address);
@@ -142,6 +152,9 @@ impl Member {
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
+        if self.peers().is_some_and(<[Peer]>::is_empty) {
+            faults.insert(Fault::NoPeers);
+        }
         Footing {
             ifindex: own.map(|link| link.index),
             source,
@@ -167,17 +180,46 @@ impl Member {
         }
     }
 
-    /// The key of that socket.
+    /// The key of the socket that it sends on.
     pub(super) fn socket_key(&self) -> Option<pool::Key> {
-        Some((self.config.interface.clone(), self.listen()?))
+        let protocol = match self.authentication {
+            vrrp::Authentication::Header => Protocol::AuthenticationHeader,
+            vrrp::Authentication::None
+            | vrrp::Authentication::Password(_)
+            | vrrp::Authentication::Trailer => Protocol::Vrrp,
+        };
+        Some((self.config.interface.clone(), self.listen()?, protocol))
+    }
+
+    /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
+    /// peer with another authentication is noticed.
+    pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
+        let protocol = &self.config.protocol;
+        let kinds: &[Protocol] = match (protocol.version, protocol.family) {
+            (Version::V2, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (Version::V2, Family::V6) | (Version::V3, _) => &[Protocol::Vrrp],
+        };
+        let listen = self.listen();
+        let key =
+            move |protocol: &Protocol| Some((self.config.interface.clone(), listen?, *protocol));
+        kinds.iter().filter_map(key)
+    }
+
+    /// Its configured peers, if adverts go to peers.
+    fn peers(&self) -> Option<&[Peer]> {
+        match &self.config.transport {
+            Transport::Multicast { .. } => None,
+            Transport::Unicast { peers, .. } => Some(peers),
+        }
+    }
+
+    fn peer(&self, source: IpAddr) -> Option<&Peer> {
+        self.peers()?.iter().find(|peer| peer.address == source)
     }
 
     /// Whether a packet from `source` to a shared unicast socket is for this instance.
     pub(super) fn hears(&self, source: IpAddr) -> bool {
-        match &self.config.transport {
-            Transport::Multicast { .. } => true,
-            Transport::Unicast { peers, .. } => peers.contains(&source),
-        }
+        self.peers().is_none() || self.peer(source).is_some()
     }
 
     /// Whether a complaint is to be made now: each once, and no more than a flood deserves.
@@ -185,11 +227,17 @@ impl Member {
         self.complaints.len() < COMPLAINTS && self.complaints.insert(complaint)
     }
 
-    pub(super) fn receive(&mut self, packet: &Packet<'_>) -> Result<Received, Rejected> {
+    /// Judges an advert that came at `since_epoch` by the wall clock.
+    pub(super) fn receive(
+        &mut self,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+        since_epoch: Duration,
+    ) -> Result<(Received, Proven), Rejected> {
         self.statistics.adverts_received += 1;
-        let result = self.judge(packet);
+        let result = self.judge(packet, header, since_epoch);
         match &result {
-            Ok(received) if received.advert.priority == Priority::RELEASE => {
+            Ok((received, _)) if received.advert.priority == Priority::RELEASE => {
                 self.statistics.releases_received += 1;
             }
             Ok(_) => {}
@@ -198,7 +246,12 @@ impl Member {
         result
     }
 
-    fn judge(&self, packet: &Packet<'_>) -> Result<Received, Rejected> {
+    fn judge(
+        &mut self,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+        since_epoch: Duration,
+    ) -> Result<(Received, Proven), Rejected> {
         if self.footing.source == Some(packet.source) {
             return Err(Rejected::OwnPacket);
         }
@@ -206,13 +259,81 @@ impl Member {
         if multicast != packet.destination.is_multicast() {
             return Err(Rejected::Destination);
         }
+        self.admit(packet)?;
+        let known = self.peer(packet.source).is_some();
         let demands = Demands {
             version: self.config.protocol.version,
             authentication: &self.authentication,
             interval: self.config.protocol.advertisement_interval,
             check_hop_limit: multicast,
         };
-        vrrp::receive(packet, &demands)
+        let authenticator = &mut self.authenticator;
+        let mut proven = Proven::default();
+        let received = vrrp::receive_proven(packet, &demands, |unproven| {
+            match (&self.config.authentication, header) {
+                (Authentication::Header(key), Some(header)) => {
+                    authenticator.check_header(key, unproven.source, header)?;
+                }
+                (Authentication::Header(_), None) | (_, Some(_)) => {
+                    return Err(Rejected::AuthTypeMismatch);
+                }
+                (Authentication::Hmac(hmac), None) => {
+                    proven = authenticator.check_trailer(hmac, since_epoch, unproven, known)?;
+                }
+                (Authentication::None | Authentication::Password(_), None) => {}
+            }
+            Ok(())
+        })?;
+        Ok((received, proven))
+    }
+
+    /// Whether adverts from there, that came this way, are taken at all.
+    fn admit(&self, packet: &Packet<'_>) -> Result<(), Rejected> {
+        let Transport::Unicast { check_source, .. } = &self.config.transport else {
+            return Ok(());
+        };
+        match self.peer(packet.source) {
+            None if *check_source => Err(Rejected::Source),
+            Some(peer)
+                if !(peer.min_hop_limit..=peer.max_hop_limit).contains(&packet.hop_limit) =>
+            {
+                Err(Rejected::PeerHopLimit)
+            }
+            None | Some(_) => Ok(()),
+        }
+    }
+
+    /// How far a peer's clock may be from ours before that is worth a word.
+    pub(super) fn skew_limit(&self) -> Option<Duration> {
+        match &self.config.authentication {
+            Authentication::Hmac(hmac) => Some(hmac.window / 2),
+            Authentication::None | Authentication::Password(_) | Authentication::Header(_) => None,
+        }
+    }
+
+    /// The form of the checksums that we send.
+    pub(super) fn checksum_form(&self) -> ChecksumForm {
+        let protocol = &self.config.protocol;
+        let bare = match (protocol.version, protocol.family) {
+            (Version::V2 | Version::V3, Family::V6) => false,
+            (Version::V2, Family::V4) => true,
+            (Version::V3, Family::V4) => self.config.checksum_without_pseudo_header,
+        };
+        if bare {
+            ChecksumForm::Message
+        } else {
+            ChecksumForm::PseudoHeader
+        }
+    }
+
+    /// There is no number left for an authentication header: adverts have stopped.
+    pub(super) fn numbers_used_up(&self) -> bool {
+        self.authenticator.is_used_up()
+    }
+
+    /// A term as Active has ended.
+    pub(super) fn end_term(&mut self) {
+        self.authenticator.end_term();
     }
 
     /// Whether an advert lists the addresses that we list.
@@ -225,27 +346,56 @@ impl Member {
     /// The addresses that its adverts list. Over IPv6 a packet with an own header is not cut, so
     /// those that the MTU has no room for are left out; keepalived: the same.
     fn advertised(&self) -> &[IpAddr] {
-        let room = match self.config.protocol.family {
-            Family::V4 => usize::MAX,
-            Family::V6 => self.footing.mtu.map_or(usize::MAX, vrrp::most_v6_addresses),
+        let signed = self.authentication == vrrp::Authentication::Trailer;
+        let room = match (self.config.protocol.family, self.footing.mtu) {
+            (Family::V6, Some(mtu)) => vrrp::most_v6_addresses(mtu, signed),
+            (Family::V4, _) | (Family::V6, None) => usize::MAX,
         };
         let count = self.advertised.len().min(room);
         self.advertised.get(..count).unwrap_or_default()
     }
 
     /// Packets to be sent for one advert, each with its destination.
-    pub(super) fn adverts(&mut self, priority: Priority) -> Vec<(IpAddr, Vec<u8>)> {
+    ///
+    /// All carry the same signature and number. None are made when numbers have run out.
+    pub(super) fn adverts(
+        &mut self,
+        priority: Priority,
+        since_epoch: Duration,
+    ) -> Vec<(IpAddr, Vec<u8>)> {
         let Some(source) = self.footing.source else {
             return Vec::new();
         };
         let (destinations, hop_limit) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
+        let mut number = None;
+        let mut trailer = None;
         for destination in destinations {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
-            let message = vrrp::emit(&self.outgoing(priority, source, destination));
+            let id = self.packet_id;
+            let mut message = vrrp::emit(&self.outgoing(priority, source, destination));
+            if let Authentication::Hmac(hmac) = &self.config.authentication {
+                trailer = trailer
+                    .or_else(|| self.authenticator.sign(hmac, since_epoch, source, &message));
+                message.extend(trailer.into_iter().flatten());
+                vrrp::seal(&mut message, source, destination);
+            }
             let packet = match (source, destination) {
                 (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                    ip::emit_v4(source, destination, hop_limit, self.packet_id, &message)
+                    match &self.config.authentication {
+                        Authentication::Header(key) => {
+                            number = number.or_else(|| self.authenticator.next_header());
+                            let Some(number) = number else {
+                                return Vec::new();
+                            };
+                            ah::emit(key, source, destination, hop_limit, id, number, &message)
+                        }
+                        Authentication::None
+                        | Authentication::Password(_)
+                        | Authentication::Hmac(_) => {
+                            ip::emit_v4(source, destination, hop_limit, id, &message)
+                        }
+                    }
                 }
                 (IpAddr::V6(source), IpAddr::V6(destination)) => {
                     ip::emit_v6(source, destination, hop_limit, &message)
@@ -261,7 +411,9 @@ impl Member {
     fn destinations(&self) -> (Vec<IpAddr>, u8) {
         match &self.config.transport {
             Transport::Multicast { group, .. } => (vec![*group], ip::HOP_LIMIT),
-            Transport::Unicast { peers, ttl, .. } => (peers.clone(), *ttl),
+            Transport::Unicast { peers, ttl, .. } => {
+                (peers.iter().map(|peer| peer.address).collect(), *ttl)
+            }
         }
     }
 
@@ -274,11 +426,7 @@ impl Member {
             interval: protocol.advertisement_interval,
             addresses: self.advertised(),
             authentication: &self.authentication,
-            checksum: if self.config.checksum_without_pseudo_header {
-                ChecksumForm::Message
-            } else {
-                ChecksumForm::PseudoHeader
-            },
+            checksum: self.checksum_form(),
             source,
             destination,
         }

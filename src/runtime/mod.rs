@@ -1,5 +1,6 @@
 //! The running daemon: the only place that knows everyone.
 
+mod authenticator;
 pub mod clock;
 pub mod command;
 pub mod daemon;

@@ -11,62 +11,86 @@ use super::command::Report;
 use super::launch;
 use crate::config::model::{Command, Globals, Notify};
 use crate::control::notify;
-use crate::types::{InstanceId, Priority};
-use crate::vrrp::instance::Transition;
+use crate::types::InstanceId;
+use crate::vrrp::group::GroupId;
 
 /// Longest wait of the next notification for a script that still runs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Notify scripts by instance, as configured now. Shared between reload and notifier.
+/// Whom a change of state is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Instance(InstanceId),
+    Group(GroupId),
+}
+
+#[derive(Debug, Default)]
+struct Scripts {
+    globals: Globals,
+    notifies: BTreeMap<Subject, Notify>,
+}
+
+/// Notify scripts as configured now. Shared between reload and notifier.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notifies(Arc<Mutex<(Globals, BTreeMap<InstanceId, Notify>)>>);
+pub(super) struct Notifies(Arc<Mutex<Scripts>>);
 
 impl Notifies {
     /// Takes a new configuration. Instances that are leaving keep their scripts.
-    pub(super) fn set(&self, globals: Globals, notifies: BTreeMap<InstanceId, Notify>) {
+    pub(super) fn set(
+        &self,
+        globals: Globals,
+        instances: BTreeMap<InstanceId, Notify>,
+        groups: BTreeMap<GroupId, Notify>,
+    ) {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.0 = globals;
-        shared.1.extend(notifies);
+        shared.globals = globals;
+        let instances = instances.into_iter();
+        let instances = instances.map(|(id, notify)| (Subject::Instance(id), notify));
+        let groups = groups.into_iter();
+        let groups = groups.map(|(id, notify)| (Subject::Group(id), notify));
+        shared.notifies.extend(instances.chain(groups));
     }
 
-    fn commands(
-        &self,
-        id: InstanceId,
-        name: &str,
-        transition: Transition,
-        priority: Priority,
-    ) -> (Globals, Vec<Command>) {
+    fn commands(&self, report: &Report) -> (Subject, Globals, Vec<Command>) {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let commands = shared
-            .1
-            .get(&id)
-            .map(|n| notify::commands(n, name, transition, priority));
-        (shared.0.clone(), commands.unwrap_or_default())
+        let (subject, about) = match report {
+            Report::Transition {
+                id, name, priority, ..
+            } => (
+                Subject::Instance(*id),
+                notify::About::Instance(name, *priority),
+            ),
+            Report::GroupTransition { id, name, .. } => {
+                (Subject::Group(*id), notify::About::Group(name))
+            }
+        };
+        let (Report::Transition { transition, .. } | Report::GroupTransition { transition, .. }) =
+            report;
+        let notify = shared.notifies.get(&subject);
+        let commands = notify.map(|n| notify::commands(n, about, *transition));
+        (
+            subject,
+            shared.globals.clone(),
+            commands.unwrap_or_default(),
+        )
     }
 }
 
 /// Runs scripts for reports until the engine has ended and the last script too.
 pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Report>) {
     type Batch = (Globals, Vec<Command>);
-    let mut queues: BTreeMap<InstanceId, (UnboundedSender<Batch>, JoinHandle<()>)> =
-        BTreeMap::new();
+    let mut queues: BTreeMap<Subject, (UnboundedSender<Batch>, JoinHandle<()>)> = BTreeMap::new();
     while let Some(report) = reports.recv().await {
-        let Report::Transition {
-            id,
-            name,
-            transition,
-            priority,
-        } = report;
-        let batch = notifies.commands(id, &name, transition, priority);
-        if batch.1.is_empty() {
+        let (subject, globals, commands) = notifies.commands(&report);
+        if commands.is_empty() {
             continue;
         }
-        let (queue, _) = queues.entry(id).or_insert_with(|| {
+        let (queue, _) = queues.entry(subject).or_insert_with(|| {
             let (sender, receiver) = unbounded_channel();
             (sender, tokio::spawn(in_order(receiver)))
         });
         // The task ends only after this sender.
-        let _ = queue.send(batch);
+        let _ = queue.send((globals, commands));
     }
     for (_, (queue, task)) in queues {
         drop(queue);

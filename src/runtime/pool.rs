@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::member::Member;
 use crate::sys::socket::{self, AdvertSocket, Datagram, Listen};
 use crate::types::{InstanceId, InterfaceName, Vrid};
+use crate::wire::ip::Protocol;
 
 /// Which socket.
-pub(super) type Key = (InterfaceName, Listen);
+pub(super) type Key = (InterfaceName, Listen, Protocol);
 
 /// All instances with their outside.
 pub(super) type Members = BTreeMap<InstanceId, Member>;
@@ -83,9 +84,22 @@ impl Pool {
     /// Makes sure that an instance has a socket on its interface as that is now.
     pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
         // Without an interface or a source address there is another fault already.
-        let (Some(ifindex), Some(key)) = (member.footing.ifindex, member.socket_key()) else {
+        let Some(ifindex) = member.footing.ifindex else {
             return Ok(());
         };
+        for key in member.listening_keys() {
+            self.listen(id, member.config.protocol.vrid, key, ifindex)?;
+        }
+        Ok(())
+    }
+
+    fn listen(
+        &mut self,
+        id: InstanceId,
+        vrid: Vrid,
+        key: Key,
+        ifindex: u32,
+    ) -> Result<(), socket::Error> {
         if self
             .sockets
             .get(&key)
@@ -94,7 +108,7 @@ impl Pool {
             self.sockets.remove(&key);
         }
         if !self.sockets.contains_key(&key) {
-            let socket = AdvertSocket::open(&key.0, ifindex, key.1)?;
+            let socket = AdvertSocket::open(&key.0, ifindex, key.1, key.2)?;
             let open = Open {
                 socket,
                 ifindex,
@@ -103,10 +117,7 @@ impl Pool {
             self.sockets.insert(key.clone(), open);
         }
         if let Some(open) = self.sockets.get_mut(&key) {
-            let ids = open
-                .listeners
-                .entry(member.config.protocol.vrid)
-                .or_default();
+            let ids = open.listeners.entry(vrid).or_default();
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -120,8 +131,8 @@ impl Pool {
             open.listeners.retain(|vrid, ids| {
                 let listens = |id: &InstanceId| {
                     members.get(id).is_some_and(|member| {
-                        member.socket_key().as_ref() == Some(key)
-                            && member.config.protocol.vrid == *vrid
+                        member.config.protocol.vrid == *vrid
+                            && member.listening_keys().any(|k| k == *key)
                     })
                 };
                 ids.retain(listens);

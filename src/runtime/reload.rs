@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::command::{Assignment, Changes};
+use super::command::{Assignment, Changes, SyncedGroup};
 use super::launch::Launch;
 use super::scripts::Scripts;
 use crate::config::diff::{self, Update};
 use crate::config::model::{Config, Globals, Instance, Notify, TrackScript};
 use crate::types::InstanceId;
+use crate::vrrp::group::GroupId;
 use crate::vrrp::router::Tracking;
 use crate::vrrp::track::{RiseFall, TrackerId};
 
@@ -19,8 +20,10 @@ pub(super) struct Registry {
     /// By position in `config.instances`.
     instances: Vec<InstanceId>,
     scripts: BTreeMap<String, (TrackerId, TrackScript)>,
+    groups: BTreeMap<String, GroupId>,
     next_instance: u32,
     next_tracker: u32,
+    next_group: u32,
 }
 
 /// Everything that follows from a new configuration.
@@ -32,6 +35,8 @@ pub(super) struct Adoption {
     pub scripts: BTreeMap<TrackerId, (TrackScript, Launch)>,
     /// Notify scripts.
     pub notifies: BTreeMap<InstanceId, Notify>,
+    /// Notify scripts of sync groups.
+    pub group_notifies: BTreeMap<GroupId, Notify>,
     /// Addresses that move.
     pub virtual_addresses: BTreeSet<IpAddr>,
     /// For scripts.
@@ -84,6 +89,7 @@ impl Registry {
             });
             self.instances.push(id);
         }
+        let group_notifies = self.adopt_groups(&new, &mut changes);
         let all = new.instances.iter().flat_map(Instance::all_addresses);
         let virtual_addresses = all.map(|a| a.address).collect();
         let globals = new.globals.clone();
@@ -92,9 +98,32 @@ impl Registry {
             changes,
             scripts,
             notifies,
+            group_notifies,
             virtual_addresses,
             globals,
         }
+    }
+
+    /// A group of the same name is the same group.
+    fn adopt_groups(&mut self, new: &Config, changes: &mut Changes) -> BTreeMap<GroupId, Notify> {
+        let ids = || new.instances.iter().zip(&self.instances);
+        let find = |name: &String| ids().find(|(i, _)| i.name == *name).map(|(_, id)| *id);
+        let mut notifies = BTreeMap::new();
+        let before = std::mem::take(&mut self.groups);
+        for group in &new.groups {
+            let id = before.get(&group.name).copied().unwrap_or_else(|| {
+                self.next_group += 1;
+                GroupId(self.next_group)
+            });
+            changes.groups.push(SyncedGroup {
+                id,
+                name: group.name.as_str().into(),
+                members: group.members.iter().filter_map(find).collect(),
+            });
+            notifies.insert(id, group.notify.clone());
+            self.groups.insert(group.name.clone(), id);
+        }
+        notifies
     }
 
     fn stay(&self, old: usize, new: usize, ids: &mut [Option<InstanceId>]) {

@@ -127,12 +127,18 @@ pub struct AdvertSocket {
 }
 
 impl AdvertSocket {
-    /// Opens a raw socket that is bound to `interface` and hears only what `listen` says.
+    /// Opens a raw socket for `protocol` that is bound to `interface` and hears only what `listen`
+    /// says.
     ///
     /// # Errors
     /// [`Error::Open`] or [`Error::Join`].
-    pub fn open(interface: &InterfaceName, ifindex: u32, listen: Listen) -> Result<Self, Error> {
-        let socket = open(interface, ifindex, listen).map_err(|source| Error::Open {
+    pub fn open(
+        interface: &InterfaceName,
+        ifindex: u32,
+        listen: Listen,
+        protocol: ip::Protocol,
+    ) -> Result<Self, Error> {
+        let socket = open(interface, ifindex, listen, protocol).map_err(|source| Error::Open {
             interface: interface.clone(),
             source,
         })?;
@@ -192,8 +198,13 @@ impl AsFd for AdvertSocket {
     }
 }
 
-fn open(interface: &InterfaceName, ifindex: u32, listen: Listen) -> io::Result<Socket> {
-    let protocol = Protocol::from(i32::from(ip::PROTOCOL));
+fn open(
+    interface: &InterfaceName,
+    ifindex: u32,
+    listen: Listen,
+    protocol: ip::Protocol,
+) -> io::Result<Socket> {
+    let protocol = Protocol::from(i32::from(protocol.number()));
     let (Listen::Group(address) | Listen::Address(address)) = listen;
     let domain = match address {
         IpAddr::V4(_) => Domain::IPV4,

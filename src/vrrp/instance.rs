@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::election::outranks;
+use super::group::GroupId;
 use super::track::TrackerId;
 use crate::types::{Family, Instant, InterfaceName, Interval, Priority, Version, Vrid};
 use crate::wire::vrrp::Advert;
@@ -113,6 +114,8 @@ pub enum Fault {
     Interface,
     /// The own interface has no address of the family to send from.
     NoPrimaryAddress,
+    /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
+    NoPeers,
     /// No socket could be opened.
     Socket,
     /// An interface that carries one of the addresses is down.
@@ -123,6 +126,10 @@ pub enum Fault {
     Tracker(TrackerId),
     /// A tracker with weight 0 has no result yet. Not reported as a fault.
     TrackerPending(TrackerId),
+    /// Another member of its sync group has a fault.
+    Group,
+    /// Another member of its sync group waits for a tracker. Not reported as a fault.
+    GroupPending,
 }
 
 impl Fault {
@@ -130,11 +137,27 @@ impl Fault {
     #[must_use]
     pub const fn is_tracked(&self) -> bool {
         match self {
-            Self::Interface | Self::NoPrimaryAddress | Self::Socket | Self::AddressInterface(_) => {
-                false
-            }
+            Self::Interface
+            | Self::NoPrimaryAddress
+            | Self::NoPeers
+            | Self::Socket
+            | Self::AddressInterface(_)
+            | Self::Group
+            | Self::GroupPending => false,
             Self::TrackedInterface(_) | Self::Tracker(_) | Self::TrackerPending(_) => true,
         }
+    }
+
+    /// Whether it only waits for a first result: held back, not failed.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self, Self::TrackerPending(_) | Self::GroupPending)
+    }
+
+    /// Whether it comes from another member of the sync group.
+    #[must_use]
+    pub const fn is_of_group(&self) -> bool {
+        matches!(self, Self::Group | Self::GroupPending)
     }
 }
 
@@ -157,6 +180,16 @@ pub enum State {
     },
 }
 
+/// What being in a sync group means for how long others may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ties {
+    /// Longest skew time of a peer of any member: all take over within it once all have heard
+    /// a release.
+    pub longest_skew: Duration,
+    /// Longest Active_Down_Interval of a peer of any member.
+    pub longest_down: Duration,
+}
+
 /// Everything that can happen to an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -176,6 +209,12 @@ pub enum Input {
     PriorityChanged(Priority),
     /// The address that adverts are sent from; decides ties.
     PrimaryAddress(IpAddr),
+    /// It is in a sync group now, or in none.
+    Grouped(Option<Ties>),
+    /// Every member of its sync group is to be Active: so is this one.
+    TakeOver,
+    /// Another member of its sync group is no longer Active: nor is this one.
+    StepBack,
     /// A reload changed the instance in place.
     Reconfigured {
         /// The new configuration.
@@ -214,6 +253,8 @@ pub enum Effect {
     },
     /// Tell others.
     Notify(Transition),
+    /// Tell others of the instance's sync group.
+    NotifyGroup(GroupId, Transition),
 }
 
 /// One virtual router.
@@ -237,6 +278,10 @@ pub struct Instance {
     /// When an advert of an Active Router came last, also one that released the addresses.
     heard_at: Option<Instant>,
     told: Option<Transition>,
+    /// Set while it is in a sync group, which then decides when it becomes Active.
+    ties: Option<Ties>,
+    /// A Backup whose timer has expired, and that its sync group holds back.
+    wants_active: bool,
 }
 
 impl Instance {
@@ -257,6 +302,8 @@ impl Instance {
             active_router: None,
             heard_at: None,
             told: None,
+            ties: None,
+            wants_active: false,
         }
     }
 
@@ -272,6 +319,9 @@ impl Instance {
             Input::FaultCleared(fault) => self.fault_cleared(&fault, now, effects),
             Input::PriorityChanged(priority) => self.priority_changed(now, priority),
             Input::PrimaryAddress(address) => self.primary_address = Some(address),
+            Input::Grouped(ties) => self.ties = ties,
+            Input::TakeOver => self.take_over(now, effects),
+            Input::StepBack => self.step_back(now, effects),
             Input::Reconfigured { config, announce } => {
                 self.reconfigured(now, *config, announce, effects);
             }
@@ -330,6 +380,36 @@ impl Instance {
         matches!(self.state, State::Active { .. }) || self.handover_ends_at.is_some()
     }
 
+    /// Whether it has been started and not shut down.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Whether it is a Backup that would be Active if its sync group let it.
+    #[must_use]
+    pub const fn wants_active(&self) -> bool {
+        self.wants_active
+    }
+
+    /// Whether it has been shut down and others know.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        !self.running && self.told == Some(Transition::Stopped)
+    }
+
+    /// How long the takeover of a peer may last: after a release, and without one.
+    #[must_use]
+    pub fn ties(&self) -> Ties {
+        let interval = self.config.advertisement_interval;
+        let longest_skew = self.skew_time(interval, Priority::RELEASE);
+        Ties {
+            longest_skew,
+            longest_down: interval.duration() * u32::from(self.config.down_timer_adverts)
+                + longest_skew,
+        }
+    }
+
     /// Whether it has been shut down and has nothing left to do.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
@@ -377,11 +457,7 @@ impl Instance {
             return;
         }
         if !self.faults.is_empty() {
-            if self
-                .faults
-                .iter()
-                .any(|f| !matches!(f, Fault::TrackerPending(_)))
-            {
+            if !self.faults.iter().all(Fault::is_pending) {
                 self.tell(Transition::Fault, effects);
             }
             return;
@@ -391,16 +467,26 @@ impl Instance {
         self.heard_at = None;
         if self.starts_active() {
             self.transition(now, State::Active { adver_at: now }, effects);
-        } else {
-            let backup = self.backup(now, self.config.advertisement_interval);
-            self.transition(now, backup, effects);
+            return;
         }
+        let interval = self.config.advertisement_interval;
+        let mut backup = self.backup(now, interval);
+        if let State::Backup { active_down_at, .. } = &mut backup
+            && self.is_starting_owner()
+        {
+            // The group decides: keepalived lets its owners wait for one interval.
+            *active_down_at = now + interval.duration() + self.skew_time(interval, self.priority);
+        }
+        self.transition(now, backup, effects);
     }
 
     /// Whether Startup leads to Active without a word from others. RFC 9568 §6.4.1.
     fn starts_active(&self) -> bool {
-        let owner = self.config.priority == Priority::OWNER && self.config.start_active;
-        owner && self.faults.is_empty()
+        self.is_starting_owner() && self.ties.is_none() && self.faults.is_empty()
+    }
+
+    fn is_starting_owner(&self) -> bool {
+        self.config.priority == Priority::OWNER && self.config.start_active
     }
 
     /// Steps down so that no client's packet is lost: priority 0 goes out, the addresses stay
@@ -412,13 +498,14 @@ impl Instance {
         self.running = false;
         if matches!(self.state, State::Active { .. }) {
             effects.push(Effect::SendAdvert(Priority::RELEASE));
-            let longest_skew =
-                self.skew_time(self.config.advertisement_interval, Priority::RELEASE);
+            let longest_skew = self.ties.map_or(Duration::ZERO, |ties| ties.longest_skew);
+            let longest_skew = longest_skew.max(self.ties().longest_skew);
             self.begin_handover(now + longest_skew + SUCCESSOR_MARGIN);
             self.state = State::Initialize;
             return;
         }
         self.state = State::Initialize;
+        self.wants_active = false;
         if self.handover_ends_at.is_none() {
             self.tell(Transition::Stopped, effects);
         }
@@ -435,8 +522,16 @@ impl Instance {
             self.end_handover(effects);
         }
         match self.state {
-            State::Backup { active_down_at, .. } if active_down_at <= now => {
-                self.transition(now, State::Active { adver_at: now }, effects);
+            State::Backup {
+                active_down_at,
+                active_adver_interval,
+            } if active_down_at <= now => {
+                if self.ties.is_some() {
+                    self.wants_active = true;
+                    self.rearm_down(now + self.active_down_interval(active_adver_interval));
+                } else {
+                    self.transition(now, State::Active { adver_at: now }, effects);
+                }
             }
             State::Active { adver_at } if adver_at <= now => {
                 effects.push(Effect::SendAdvert(self.priority));
@@ -483,9 +578,11 @@ impl Instance {
                 self.rearm_down(now + self.skew_time(active_adver_interval, self.priority));
             }
             State::Backup { .. } => {
+                self.successor_heard(now, advert);
                 self.active_router = Some((advert.source, advert.priority));
                 self.heard_at = Some(now);
                 if self.yields_to(now, advert) {
+                    self.wants_active = false;
                     self.state = self.backup(now, self.interval_of(advert));
                 }
                 // Otherwise lower priority and Preempt_Mode: the timer runs on.
@@ -560,15 +657,43 @@ impl Instance {
         }
     }
 
+    fn take_over(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Backup { .. }) {
+            self.transition(now, State::Active { adver_at: now }, effects);
+        }
+    }
+
+    /// No peer has outranked it, so it answers for its addresses until one is heard.
+    fn step_back(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Active { .. }) {
+            let backup = self.backup(now, self.config.advertisement_interval);
+            self.transition(now, backup, effects);
+            self.handover_ends_at = Some(now + self.patience());
+        }
+    }
+
+    /// Longest time until a peer's group has taken over, which may have heard nothing.
+    fn patience(&self) -> Duration {
+        let ties = self.ties.unwrap_or_else(|| self.ties());
+        ties.longest_down + SUCCESSOR_MARGIN
+    }
+
     fn advertise(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         effects.push(Effect::SendAdvert(self.priority));
         self.rearm_adver(self.next_adver(now));
     }
 
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
+        let own = !fault.is_of_group();
         self.faults.insert(fault);
         match self.state {
-            State::Initialize => self.start_if_well(now, effects),
+            State::Initialize => {
+                // What it kept for its successor's sake it cannot serve any more.
+                if own && self.running && self.handover_ends_at.is_some() {
+                    self.end_handover(effects);
+                }
+                self.start_if_well(now, effects);
+            }
             State::Backup { .. } | State::Active { .. } => {
                 self.transition(now, State::Initialize, effects);
             }
@@ -685,6 +810,7 @@ impl Instance {
         }
         let from_backup = matches!(self.state, State::Backup { .. });
         self.state = next;
+        self.wants_active = false;
         match next {
             State::Initialize => self.tell(Transition::Fault, effects),
             State::Backup { .. } => self.tell(Transition::Backup, effects),
@@ -696,6 +822,11 @@ impl Instance {
         match next {
             // Outranked by a live peer: it needs a moment to announce itself.
             State::Backup { .. } => self.begin_handover(now + HANDOVER_OVERLAP),
+            // It is well itself: its clients do not wait for the peer of another member.
+            State::Initialize if self.faults.iter().all(Fault::is_of_group) => {
+                effects.push(Effect::SendAdvert(Priority::RELEASE));
+                self.begin_handover(now + self.patience());
+            }
             State::Initialize | State::Active { .. } => {
                 self.begin_handover(now);
                 self.handover_ends_at = None;

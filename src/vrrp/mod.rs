@@ -4,6 +4,7 @@
 //! millisecond of test.
 
 pub mod election;
+pub mod group;
 pub mod instance;
 pub mod router;
 pub mod track;

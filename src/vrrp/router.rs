@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::election::{Weight, effective_priority};
-use super::instance::{Effect, Fault, Input, Instance, InstanceConfig, State};
+use super::group::{self, Group, GroupId, Standing};
+use super::instance::{Effect, Fault, Input, Instance, InstanceConfig, State, Ties};
 use super::track::{RiseFall, TrackerId};
 use crate::types::{InstanceId, Instant, InterfaceName};
 
@@ -56,6 +57,8 @@ pub struct Router {
     trackers: BTreeMap<TrackerId, RiseFall>,
     links: BTreeMap<InterfaceName, bool>,
     timers: BTreeSet<(Instant, InstanceId)>,
+    groups: BTreeMap<GroupId, Group>,
+    membership: BTreeMap<InstanceId, GroupId>,
     scratch: Vec<Effect>,
 }
 
@@ -103,8 +106,46 @@ impl Router {
             armed: None,
         };
         self.slots.insert(id, slot);
-        // Faults of an instance that has not started have no effects.
-        self.reassess(now, id, &mut Vec::new());
+        if let Some(group) = self.membership.get(&id).copied() {
+            self.tie(now, group);
+        }
+        // Faults of an instance that has not started have no effects; its group looks at them
+        // when it starts.
+        for input in self.assessment(id) {
+            self.feed(now, id, input, &mut Vec::new());
+        }
+    }
+
+    /// Replaces all sync groups. An instance is in one at most: the first that lists it.
+    ///
+    /// Members may still be to come: a group does nothing before all of them have started.
+    pub fn set_groups(
+        &mut self,
+        now: Instant,
+        groups: Vec<(GroupId, Vec<InstanceId>)>,
+        effects: &mut Vec<InstanceEffect>,
+    ) {
+        let mut before = std::mem::take(&mut self.groups);
+        let left = std::mem::take(&mut self.membership);
+        for (group, members) in groups {
+            let mut members = members;
+            members.retain(|id| *self.membership.entry(*id).or_insert(group) == group);
+            let told = before.remove(&group).and_then(|g| g.told);
+            self.groups.insert(group, Group { members, told });
+        }
+        for id in left.into_keys() {
+            if !self.membership.contains_key(&id) {
+                self.feed(now, id, Input::Grouped(None), effects);
+                for fault in [Fault::Group, Fault::GroupPending] {
+                    self.feed(now, id, Input::FaultCleared(fault), effects);
+                }
+            }
+        }
+        let all: Vec<_> = self.groups.keys().copied().collect();
+        for group in all {
+            self.tie(now, group);
+            self.balance(now, group, effects);
+        }
     }
 
     /// Changes an instance in place. See [`Input::Reconfigured`].
@@ -126,6 +167,9 @@ impl Router {
             announce,
         };
         self.pass(now, id, input, effects);
+        if let Some(group) = self.membership.get(&id).copied() {
+            self.tie(now, group);
+        }
         self.reassess(now, id, effects);
     }
 
@@ -202,7 +246,72 @@ impl Router {
         }
     }
 
+    /// Gives `input` to an instance, and to its sync group what follows from it.
     fn pass(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        input: Input,
+        effects: &mut Vec<InstanceEffect>,
+    ) {
+        let Some(group) = self.membership.get(&id).copied() else {
+            return self.feed(now, id, input, effects);
+        };
+        if input == Input::Startup {
+            // It may start into a fault of another member.
+            self.balance(now, group, effects);
+        }
+        self.feed(now, id, input, effects);
+        self.balance(now, group, effects);
+    }
+
+    /// Tells the members of a group how long the peers of all of them may take.
+    fn tie(&mut self, now: Instant, group: GroupId) {
+        let members = self.groups.get(&group).map(|g| g.members.clone());
+        let members = members.unwrap_or_default();
+        let each = members.iter().filter_map(|id| self.slots.get(id));
+        let ties = each.map(|slot| slot.instance.ties()).reduce(|a, b| Ties {
+            longest_skew: a.longest_skew.max(b.longest_skew),
+            longest_down: a.longest_down.max(b.longest_down),
+        });
+        for id in members {
+            self.feed(now, id, Input::Grouped(ties), &mut Vec::new());
+        }
+    }
+
+    /// Brings the members of a group into one state, and says which if it is another one.
+    fn balance(&mut self, now: Instant, group: GroupId, effects: &mut Vec<InstanceEffect>) {
+        let members = self.groups.get(&group).map(|g| g.members.clone());
+        let members = members.unwrap_or_default();
+        // Faults first, then a takeover or its opposite: more rounds there are not.
+        for _ in 0..group::ROUNDS {
+            let orders = group::orders(&self.standings(&members));
+            if orders.is_empty() {
+                break;
+            }
+            for (id, input) in orders {
+                self.feed(now, id, input, effects);
+            }
+        }
+        let state = group::state(&self.standings(&members));
+        if let (Some(state), Some(first), Some(group_of)) =
+            (state, members.first(), self.groups.get_mut(&group))
+            && group_of.told != Some(state)
+        {
+            group_of.told = Some(state);
+            effects.push((*first, Effect::NotifyGroup(group, state)));
+        }
+    }
+
+    fn standings(&self, members: &[InstanceId]) -> Vec<Standing> {
+        let instance = |id: &InstanceId| self.slots.get(id).map(|slot| &slot.instance);
+        members
+            .iter()
+            .map(|id| Standing::of(*id, instance(id)))
+            .collect()
+    }
+
+    fn feed(
         &mut self,
         now: Instant,
         id: InstanceId,
@@ -241,28 +350,29 @@ impl Router {
 
     /// Works out priority and tracked faults of an instance anew from all its trackers.
     fn reassess(&mut self, now: Instant, id: InstanceId, effects: &mut Vec<InstanceEffect>) {
+        for input in self.assessment(id) {
+            self.pass(now, id, input, effects);
+        }
+    }
+
+    fn assessment(&self, id: InstanceId) -> Vec<Input> {
         let Some(slot) = self.slots.get(&id) else {
-            return;
+            return Vec::new();
         };
         let priority = self.priority_of(slot);
         let wanted = self.tracked_faults(id);
-        let present: BTreeSet<Fault> = slot
-            .instance
-            .faults()
-            .iter()
-            .filter(|f| f.is_tracked())
-            .cloned()
-            .collect();
-        if priority != slot.instance.priority() {
-            self.pass(now, id, Input::PriorityChanged(priority), effects);
-        }
+        let present = slot.instance.faults().iter();
+        let present: BTreeSet<Fault> = present.filter(|f| f.is_tracked()).cloned().collect();
+        let changed = priority != slot.instance.priority();
+        let priority = changed.then_some(Input::PriorityChanged(priority));
         // Raised before cleared: an instance must not run between the two.
-        for fault in wanted.difference(&present) {
-            self.pass(now, id, Input::FaultRaised(fault.clone()), effects);
-        }
-        for fault in present.difference(&wanted) {
-            self.pass(now, id, Input::FaultCleared(fault.clone()), effects);
-        }
+        let raised = wanted.difference(&present).cloned();
+        let cleared = present.difference(&wanted).cloned();
+        priority
+            .into_iter()
+            .chain(raised.map(Input::FaultRaised))
+            .chain(cleared.map(Input::FaultCleared))
+            .collect()
     }
 
     fn priority_of(&self, slot: &Slot) -> crate::types::Priority {

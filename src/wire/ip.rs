@@ -10,6 +10,27 @@ use super::vrrp::Rejected;
 
 /// Protocol number of VRRP. RFC 9568 §5.1.1.4.
 pub const PROTOCOL: u8 = 112;
+
+/// What follows the IP header of an advert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// The VRRP message.
+    Vrrp,
+    /// An authentication header, then the VRRP message. RFC 2338 §5.3.6.3.
+    AuthenticationHeader,
+}
+
+impl Protocol {
+    /// Its number in the IP header.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Vrrp => PROTOCOL,
+            Self::AuthenticationHeader => 51,
+        }
+    }
+}
+
 /// TTL or hop limit of every multicast advert, sent and demanded. RFC 9568 §5.1.1.3.
 pub const HOP_LIMIT: u8 = 255;
 /// All VRRP routers on the link, IPv4. RFC 9568 §5.1.1.2. keepalived: `vrrp_mcast_group4`.
@@ -42,8 +63,12 @@ pub struct Packet<'a> {
 /// [`Rejected::Truncated`] if header or total length do not fit the bytes,
 /// [`Rejected::NotVrrp`] if it is not IPv4 with protocol 112.
 pub fn parse_v4(bytes: &[u8]) -> Result<Packet<'_>, Rejected> {
+    parse_v4_carrying(bytes, Protocol::Vrrp)
+}
+
+pub(super) fn parse_v4_carrying(bytes: &[u8], carried: Protocol) -> Result<Packet<'_>, Rejected> {
     let header = Ipv4Packet::new(bytes).ok_or(Rejected::Truncated)?;
-    if header.get_version() != 4 || header.get_next_level_protocol().0 != PROTOCOL {
+    if header.get_version() != 4 || header.get_next_level_protocol().0 != carried.number() {
         return Err(Rejected::NotVrrp);
     }
     let start = usize::from(header.get_header_length()) * 4;
@@ -71,8 +96,19 @@ pub fn emit_v4(
     id: u16,
     message: &[u8],
 ) -> Vec<u8> {
+    emit_v4_carrying(Protocol::Vrrp, source, destination, ttl, id, message)
+}
+
+pub(super) fn emit_v4_carrying(
+    carried: Protocol,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    id: u16,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_LEN];
-    bytes.extend_from_slice(message);
+    bytes.extend_from_slice(payload);
     let total = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     if let Some(mut header) = MutableIpv4Packet::new(&mut bytes) {
         header.set_version(4);
@@ -81,7 +117,7 @@ pub fn emit_v4(
         header.set_total_length(total);
         header.set_identification(id);
         header.set_ttl(ttl);
-        header.set_next_level_protocol(IpNextHeaderProtocol(PROTOCOL));
+        header.set_next_level_protocol(IpNextHeaderProtocol(carried.number()));
         header.set_source(source);
         header.set_destination(destination);
     }

@@ -1,6 +1,7 @@
 //! Bytes to values and back. Nothing in here keeps state.
 
 pub mod arp;
+pub mod auth;
 pub mod ip;
 pub mod ndisc;
 pub mod vrrp;

@@ -5,9 +5,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ctutils::CtEq;
 use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::util;
 
+use super::auth::hmac::{EXTENSION_TYPE, TRAILER_LEN};
 use super::ip::{HEADER_V6_LEN, HOP_LIMIT, PROTOCOL, Packet};
 use crate::types::{Family, Interval, Priority, Secret, Version, Vrid};
 
@@ -19,20 +21,25 @@ const AUTHENTICATION_LEN: usize = 8;
 /// Position of the checksum, in 16-bit words.
 const CHECKSUM_WORD: usize = 3;
 
-/// Authentication of VRRPv2 (RFC 2338 §5.3.6).
+/// How adverts prove where they come from. The first three are VRRPv2's (RFC 2338 §5.3.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// Type 0: eight zero bytes.
     None,
     /// Type 1: a password in clear text; the first eight bytes count.
     Password(Secret),
+    /// Type 2: eight zero bytes; the proof is a header before the message.
+    Header,
+    /// A trailer after the message, in both versions. It may be missing: see [`Unproven`].
+    Trailer,
 }
 
 impl Authentication {
     const fn kind(&self) -> u8 {
         match self {
-            Self::None => 0,
+            Self::None | Self::Trailer => 0,
             Self::Password(_) => 1,
+            Self::Header => 2,
         }
     }
 
@@ -54,6 +61,17 @@ pub enum ChecksumForm {
     Message,
     /// The message and a pseudo-header: keepalived's default, and every message over IPv6.
     PseudoHeader,
+}
+
+impl ChecksumForm {
+    /// For an operator: what it covers.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Message => "without pseudo-header",
+            Self::PseudoHeader => "with pseudo-header",
+        }
+    }
 }
 
 /// Why a packet was not taken.
@@ -81,10 +99,30 @@ pub enum Rejected {
     AuthTypeUnknown,
     /// Authentication type is not the instance's.
     AuthTypeMismatch,
-    /// Password is wrong.
+    /// Password or digest is wrong.
     AuthFailure,
+    /// Sequence number of an authentication header was used before.
+    AuthReplay,
+    /// There is no trailer, and one is demanded.
+    ExtensionMissing,
+    /// There is a trailer, and no key to verify it with.
+    ExtensionUnexpected,
+    /// Type or reserved bits of the trailer are unknown.
+    ExtensionMalformed,
+    /// The trailer was made with a key that we do not have.
+    ExtensionUnknownKey,
+    /// The trailer does not fit the message.
+    ExtensionTag,
+    /// The trailer's time is too far from ours.
+    ExtensionStale,
+    /// The trailer was seen before, or a later one was.
+    ExtensionReplay,
     /// Multicast where unicast is configured, or the other way round.
     Destination,
+    /// Not from one of the configured peers.
+    Source,
+    /// TTL or hop limit is not what the peer's may be.
+    PeerHopLimit,
     /// No instance has this VRID on this interface.
     UnknownVrid,
     /// Sent by this host.
@@ -93,7 +131,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// All reasons, in the order of the checks.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 25] = [
         Self::NotVrrp,
         Self::Truncated,
         Self::Length,
@@ -106,7 +144,17 @@ impl Rejected {
         Self::AuthTypeUnknown,
         Self::AuthTypeMismatch,
         Self::AuthFailure,
+        Self::AuthReplay,
+        Self::ExtensionMissing,
+        Self::ExtensionUnexpected,
+        Self::ExtensionMalformed,
+        Self::ExtensionUnknownKey,
+        Self::ExtensionTag,
+        Self::ExtensionStale,
+        Self::ExtensionReplay,
         Self::Destination,
+        Self::Source,
+        Self::PeerHopLimit,
         Self::UnknownVrid,
         Self::OwnPacket,
     ];
@@ -127,6 +175,16 @@ impl Rejected {
             Self::AuthTypeUnknown => "unknown authentication type",
             Self::AuthTypeMismatch => "authentication type differs",
             Self::AuthFailure => "wrong password",
+            Self::AuthReplay => "sequence number was used before",
+            Self::ExtensionMissing => "not signed, and auth_hmac demands it",
+            Self::ExtensionUnexpected => "signed, and there is no auth_hmac here",
+            Self::ExtensionMalformed => "malformed signature",
+            Self::ExtensionUnknownKey => "signed with a key id that is not configured",
+            Self::ExtensionTag => "wrong signature",
+            Self::ExtensionStale => "signed too long ago, or the clocks differ",
+            Self::ExtensionReplay => "signed advert came before",
+            Self::Source => "not from a configured peer",
+            Self::PeerHopLimit => "TTL is outside the peer's min_ttl and max_ttl",
             Self::Destination => "sent to the wrong destination",
             Self::UnknownVrid => "unknown virtual router id",
             Self::OwnPacket => "own packet came back",
@@ -191,27 +249,61 @@ pub fn vrid(packet: &Packet<'_>) -> Result<Vrid, Rejected> {
     Vrid::new(fixed[1]).ok_or(Rejected::UnknownVrid)
 }
 
-/// Applies every receive check of the instance's version.
+/// What an advert has to prove its origin, before anything else of it is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Unproven<'a> {
+    /// Sender.
+    pub source: IpAddr,
+    /// The message without trailer.
+    pub message: &'a [u8],
+    /// The trailer, if there is one.
+    pub trailer: Option<&'a [u8]>,
+}
+
+/// Applies every receive check of the instance's version that needs no memory.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn receive(packet: &Packet<'_>, demands: &Demands<'_>) -> Result<Received, Rejected> {
-    let message = packet.payload;
-    let fixed = fixed_part(message)?;
+    receive_proven(packet, demands, |_| Ok(()))
+}
+
+/// Applies every receive check of the instance's version; `prove` is the one with a memory.
+///
+/// # Errors
+/// The first check that fails, in keepalived's order but for the version, which comes before the
+/// length that depends on it.
+pub fn receive_proven(
+    packet: &Packet<'_>,
+    demands: &Demands<'_>,
+    prove: impl FnOnce(&Unproven<'_>) -> Result<(), Rejected>,
+) -> Result<Received, Rejected> {
+    let fixed = fixed_part(packet.payload)?;
     if demands.check_hop_limit && packet.hop_limit != HOP_LIMIT {
         return Err(Rejected::HopLimit);
     }
     if fixed[0] >> 4 != demands.version.number() {
         return Err(Rejected::Version);
     }
+    let family = Family::of(&packet.source);
+    let (message, trailer) = split_trailer(packet.payload, fixed, family, demands)?;
+    prove(&Unproven {
+        source: packet.source,
+        message,
+        trailer,
+    })?;
     if fixed[0] & 0x0f != TYPE_ADVERTISEMENT {
         return Err(Rejected::Type);
     }
     let count = usize::from(fixed[3]);
-    let family = Family::of(&packet.source);
-    if message.len() != length(demands.version, family, count) {
-        return Err(Rejected::Length);
-    }
+    // Over IPv6 the checksum is that of any transport: over everything that was sent.
+    let packet = &Packet {
+        payload: match family {
+            Family::V4 => message,
+            Family::V6 => packet.payload,
+        },
+        ..*packet
+    };
     let checksum = checksum_form(packet, demands.version).ok_or(Rejected::Checksum)?;
     if demands.version == Version::V2 && family == Family::V4 {
         authenticate(message, fixed[4], demands.authentication)?;
@@ -236,6 +328,25 @@ pub fn receive(packet: &Packet<'_>, demands: &Demands<'_>) -> Result<Received, R
     })
 }
 
+/// Cuts a payload where the message must end.
+fn split_trailer<'a>(
+    payload: &'a [u8],
+    fixed: &[u8; FIXED_LEN],
+    family: Family,
+    demands: &Demands<'_>,
+) -> Result<(&'a [u8], Option<&'a [u8]>), Rejected> {
+    let length = length(demands.version, family, fixed[3].into());
+    let (message, rest) = payload.split_at_checked(length).ok_or(Rejected::Length)?;
+    match (rest.len(), demands.authentication) {
+        (0, _) => Ok((message, None)),
+        (TRAILER_LEN, Authentication::Trailer) => Ok((message, Some(rest))),
+        (TRAILER_LEN, _) if rest.first() == Some(&EXTENSION_TYPE) => {
+            Err(Rejected::ExtensionUnexpected)
+        }
+        (_, _) => Err(Rejected::Length),
+    }
+}
+
 fn fixed_part(message: &[u8]) -> Result<&[u8; FIXED_LEN], Rejected> {
     message.first_chunk().ok_or(Rejected::Truncated)
 }
@@ -253,12 +364,13 @@ const fn length(version: Version, family: Family, count: usize) -> usize {
     FIXED_LEN + count * address + authentication
 }
 
-/// Most addresses that an advert over IPv6 can list on a link with this MTU: an own header is
-/// sent, and the kernel cuts no packet that has one.
+/// Most addresses that an advert over IPv6 can list on a link with this MTU, with room for a
+/// trailer or without: an own header is sent, and the kernel cuts no packet that has one.
 #[must_use]
-pub fn most_v6_addresses(mtu: u32) -> usize {
+pub fn most_v6_addresses(mtu: u32, with_trailer: bool) -> usize {
     let space = usize::try_from(mtu).unwrap_or(usize::MAX);
-    space.saturating_sub(HEADER_V6_LEN + FIXED_LEN) / IPV6_LEN
+    let trailer = if with_trailer { TRAILER_LEN } else { 0 };
+    space.saturating_sub(HEADER_V6_LEN + FIXED_LEN + trailer) / IPV6_LEN
 }
 
 fn addresses(message: &[u8], family: Family, count: usize) -> Vec<IpAddr> {
@@ -285,9 +397,13 @@ fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), R
         return Err(Rejected::AuthTypeMismatch);
     }
     match ours {
-        Authentication::None => Ok(()),
-        Authentication::Password(_) if message.last_chunk() == Some(&ours.data()) => Ok(()),
-        Authentication::Password(_) => Err(Rejected::AuthFailure),
+        Authentication::None | Authentication::Header | Authentication::Trailer => Ok(()),
+        Authentication::Password(_) => {
+            let theirs: &[u8; AUTHENTICATION_LEN] =
+                message.last_chunk().ok_or(Rejected::Truncated)?;
+            let fits = theirs.ct_eq(&ours.data()).to_bool();
+            fits.then_some(()).ok_or(Rejected::AuthFailure)
+        }
     }
 }
 
@@ -391,6 +507,19 @@ pub fn emit(advert: &Outgoing<'_>) -> Vec<u8> {
         field.copy_from_slice(&checksum.to_be_bytes());
     }
     message
+}
+
+/// Works out the checksum anew for a message that has got a trailer.
+///
+/// Over IPv4 the trailer does not count; over IPv6 the checksum is that of any transport.
+pub fn seal(payload: &mut [u8], source: IpAddr, destination: IpAddr) {
+    if Family::of(&source) == Family::V4 {
+        return;
+    }
+    let checksum = checksum(payload, ChecksumForm::PseudoHeader, source, destination);
+    if let Some(field) = payload.get_mut(6..8) {
+        field.copy_from_slice(&checksum.to_be_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -519,6 +648,73 @@ mod tests {
     }
 
     #[test]
+    fn a_trailer_is_cut_off_where_it_is_expected() {
+        let vip = [IpAddr::from([10, 0, 0, 100])];
+        for version in [Version::V2, Version::V3] {
+            let signed = Authentication::Trailer;
+            let mut bytes = emit(&outgoing(version, &signed, &vip));
+            let unsigned = bytes.clone();
+            bytes.extend_from_slice(&[EXTENSION_TYPE; TRAILER_LEN]);
+            let seen = std::cell::Cell::new(0);
+            let prove = |unproven: &Unproven<'_>| {
+                assert_eq!(unproven.message, unsigned);
+                seen.set(seen.get() + unproven.trailer.map_or(0, <[u8]>::len));
+                Ok(())
+            };
+            let demand = demands(version, &signed);
+            receive_proven(&packet(&bytes), &demand, prove).unwrap();
+            receive_proven(&packet(&unsigned), &demand, prove).unwrap();
+            assert_eq!(seen.get(), TRAILER_LEN);
+            let plain = demands(version, &Authentication::None);
+            let reject = |bytes: &[u8]| receive(&packet(bytes), &plain).unwrap_err();
+            assert_eq!(reject(&bytes), Rejected::ExtensionUnexpected);
+            assert_eq!(reject(&bytes[..bytes.len() - 1]), Rejected::Length);
+        }
+    }
+
+    /// The IPv6 vector of draft-cassen-vrrp-auth-hmac.
+    #[test]
+    fn over_ipv6_the_checksum_covers_the_trailer() {
+        let vector = 0x3133_c801_0064_a2e9_u64.to_be_bytes();
+        let trailer = [
+            0x0101_0000_6800_0000_u64,
+            0x8000_0000_c8c5_6146,
+            0xebfd_66ee_10ec_4d81,
+        ];
+        let (source, destination) = ("fe80::10".parse().unwrap(), "fe80::20".parse().unwrap());
+        let vips = ["fe80::100".parse().unwrap()];
+        let mut bytes = emit(&Outgoing {
+            priority: Priority::new(200),
+            source,
+            destination,
+            ..outgoing_v6(Version::V3, &vips)
+        });
+        bytes.extend(trailer.iter().flat_map(|word| word.to_be_bytes()));
+        bytes.extend_from_slice(&0x8646_1b78_u32.to_be_bytes());
+        seal(&mut bytes, source, destination);
+        assert_eq!(bytes[..8], vector);
+        let packet = Packet {
+            source,
+            destination,
+            hop_limit: 255,
+            payload: &bytes,
+        };
+        let demand = demands(Version::V3, &Authentication::Trailer);
+        assert_eq!(receive(&packet, &demand).unwrap().addresses, vips);
+    }
+
+    #[test]
+    fn what_is_not_proven_is_not_read() {
+        let vip = [IpAddr::from([10, 0, 0, 100])];
+        let mut bytes = emit(&outgoing(Version::V3, &Authentication::Trailer, &vip));
+        bytes[6] ^= 1;
+        let demand = demands(Version::V3, &Authentication::Trailer);
+        let prove = |_: &Unproven<'_>| Err(Rejected::ExtensionMissing);
+        let got = receive_proven(&packet(&bytes), &demand, prove);
+        assert_eq!(got.unwrap_err(), Rejected::ExtensionMissing);
+    }
+
+    #[test]
     fn v3_without_addresses_or_interval_is_discarded() {
         let none = emit(&outgoing(Version::V3, &Authentication::None, &[]));
         let demand = demands(Version::V3, &Authentication::None);
@@ -549,6 +745,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(got.advert.interval, Interval::DEFAULT);
+    }
+
+    #[test]
+    fn reserved_bits_are_zero_when_sent() {
+        let mut out = outgoing(Version::V3, &Authentication::None, &[SOURCE]);
+        out.interval = Interval::from_centis(4095).unwrap();
+        assert_eq!(emit(&out).get(4..6), Some(&[0x0f, 0xff][..]));
     }
 
     #[test]
@@ -615,8 +818,8 @@ mod tests {
 
     #[test]
     fn a_link_carries_as_many_ipv6_addresses_as_keepalived_counts() {
-        assert_eq!(most_v6_addresses(1500), 90);
-        assert_eq!(most_v6_addresses(0), 0);
+        assert_eq!(most_v6_addresses(1500, false), 90);
+        assert_eq!(most_v6_addresses(0, true), 0);
     }
 
     proptest! {

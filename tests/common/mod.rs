@@ -209,3 +209,21 @@ impl Instance<'_> {
         )
     }
 }
+
+pub const SECOND_VIP: &str = "192.168.1.101";
+
+/// Two instances in a sync group, the first with `more` in it.
+pub fn group_text(priority: u8, interval: &str, more: &str, group: &str) -> String {
+    let instance = |name: &str, vrid: u8, vip: &str, more: &str| {
+        format!(
+            "vrrp_instance {name} {{\n    interface eth0\n    virtual_router_id {vrid}\n    \
+             version 3\n    priority {priority}\n    advert_int {interval}\n    \
+             virtual_ipaddress {{\n        {vip}\n    }}\n    {more}\n}}\n"
+        )
+    };
+    format!(
+        "vrrp_sync_group VG_1 {{\n    group {{\n        VI_1\n        VI_2\n    }}\n    {group}\n}}\n{}{}",
+        instance("VI_1", 51, VIP, more),
+        instance("VI_2", 52, SECOND_VIP, "")
+    )
+}

@@ -64,7 +64,7 @@ pub(super) const GLOBALS: &[Keyword] = &[
     row("nftables", Optional("[TABLE]"), "keepalived", Inactive("firewall rules"), "use nftables for accept-mode and VMAC rules, with the given table name"),
     row("nftables_priority", Integer { unit: Count, min: -2_147_483_648, max: 2_147_483_647 }, "-1", Inactive("firewall rules"), "priority of the nftables base chains"),
     row("nftables_ifindex", Nothing, "off", Accepted("names follow the kernel"), "use interface index in place of interface name in nftables rules for link-local addresses"),
-    row("vrrp_check_unicast_src", Nothing, "off", Inactive("unicast checks"), "default: unicast adverts must come from a configured peer"),
+    row("vrrp_check_unicast_src", Nothing, "off", Works, "default: unicast adverts must come from a configured peer"),
     row("vrrp_skip_check_adv_addr", Bool, "no", Accepted("address lists of adverts are never a reason to drop them"), "default: skip the address list check of adverts from an already known master"),
     row("vrrp_strict", Bool, "no", Works, "default for strict RFC checks of instances"),
     row("vrrp_priority", Integer { unit: Count, min: -20, max: 19 }, "unset", Inactive("scheduling options"), "nice value of the vrrp child"),

@@ -13,8 +13,8 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("vmac_xmit_base", Nothing, "off", Inactive("virtual MACs"), "send and receive adverts on the base interface instead of the VMAC"),
     row("use_ipvlan", Optional("[[name] IFNAME] [IPADDR] [bridge | private | vepa] [group GROUP]"), "off; bridge", Inactive("virtual MACs"), "run vrrp on an ipvlan interface"),
     row("unicast_peer", Entries, "empty = multicast", Works, "peers that get adverts by unicast"),
-    row("unicast_fault_no_peer", Nothing, "off", Inactive("unicast checks"), "stay in FAULT when unicast_peer is empty instead of running alone"),
-    row("check_unicast_src", Nothing, "vrrp_check_unicast_src", Inactive("unicast checks"), "drop adverts that do not come from a configured peer"),
+    row("unicast_fault_no_peer", Nothing, "off", Works, "stay in FAULT when unicast_peer is empty instead of running alone"),
+    row("check_unicast_src", Nothing, "vrrp_check_unicast_src", Works, "drop adverts that do not come from a configured peer"),
     row("old_unicast_checksum", Optional("[never]"), "auto", Inactive("unicast checks"), "use the pre 1.3.6 VRRPv3 unicast checksum"),
     row("native_ipv6", Nothing, "off", Accepted("the family follows from the addresses"), "deprecated"),
     row("state", Choice(&["MASTER", "BACKUP"]), "MASTER iff priority 255, else BACKUP", Works, "initial state"),
@@ -77,7 +77,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("owner_ignore_adverts", Bool, "vrrp_owner_ignore_adverts", Inactive("owner options"), "address owner drops received adverts"),
     row("kernel_rx_buf_size", Integer { unit: Bytes, min: 0, max: 4_294_967_295 }, "from vrrp_rx_bufs_policy", Inactive("buffer sizes"), "receive buffer of the instance's sockets"),
     row("authentication", Block(Block::Authentication), "none", Works, "VRRPv2 authentication"),
-    row("auth_hmac", Block(Block::AuthHmac), "none", Inactive("HMAC authentication"), "HMAC-SHA256 trailer on adverts, v2 and v3"),
+    row("auth_hmac", Block(Block::AuthHmac), "none", Works, "HMAC-SHA256 trailer on adverts, v2 and v3"),
 ];
 
 /// `authentication` of an instance.
@@ -90,30 +90,30 @@ pub(super) const AUTHENTICATION: &[Keyword] = &[
 /// `auth_hmac` of an instance.
 #[rustfmt::skip]
 pub(super) const AUTH_HMAC: &[Keyword] = &[
-    row("key", Words("ID 1..255  VALUE"), "", Inactive("HMAC authentication"), "adds a key"),
-    row("active_key", Integer { unit: Count, min: 1, max: 255 }, "required (otherwise the extension is disabled)", Inactive("HMAC authentication"), "key id used to sign"),
-    row("time_window", Integer { unit: Seconds, min: 1, max: 300 }, "max(3*advert_int, 5) up to 300", Inactive("HMAC authentication"), "how far the peer's time stamp may differ"),
-    row("anti_replay", Choice(&["time", "monotonic"]), "time", Inactive("HMAC authentication"), "time: marks outside the window expire"),
-    row("mode", Choice(&["enforce", "permissive", "receive-only"]), "enforce", Inactive("HMAC authentication"), "enforce signs and demands"),
+    row("key", Words("ID 1..255  VALUE"), "", Works, "adds a key"),
+    row("active_key", Integer { unit: Count, min: 1, max: 255 }, "required (otherwise the extension is disabled)", Works, "key id used to sign"),
+    row("time_window", Integer { unit: Seconds, min: 1, max: 300 }, "max(3*advert_int, 5) up to 300", Works, "how far the peer's time stamp may differ"),
+    row("anti_replay", Choice(&["time", "monotonic"]), "time", Works, "time: marks outside the window expire"),
+    row("mode", Choice(&["enforce", "permissive", "receive-only"]), "enforce", Works, "enforce signs and demands"),
 ];
 
 /// `vrrp_sync_group`.
 #[rustfmt::skip]
 pub(super) const SYNC_GROUP: &[Keyword] = &[
-    row("group", Entries, "", Inactive("sync groups"), "members"),
-    row("track_interface", Entries, "", Inactive("sync groups"), "interfaces tracked by every member"),
-    row("track_script", Entries, "", Inactive("sync groups"), "scripts tracked by every member"),
-    row("track_file", Entries, "", Inactive("sync groups"), "files tracked by every member"),
-    row("track_process", Entries, "", Inactive("sync groups"), "processes tracked by every member"),
+    row("group", Entries, "", Works, "members"),
+    row("track_interface", Entries, "", Works, "interfaces tracked by every member"),
+    row("track_script", Entries, "", Works, "scripts tracked by every member"),
+    row("track_file", Entries, "", Inactive("file trackers"), "files tracked by every member"),
+    row("track_process", Entries, "", Inactive("process trackers"), "processes tracked by every member"),
     row("track_bfd", Entries, "", Inactive("BFD"), "BFD sessions tracked by every member"),
-    row("notify_backup", Script, "none", Inactive("sync groups"), "run when the group enters BACKUP"),
-    row("notify_master", Script, "none", Inactive("sync groups"), "run when the group enters MASTER"),
-    row("notify_fault", Script, "none", Inactive("sync groups"), "run when the group enters FAULT"),
-    row("notify_stop", Script, "none", Inactive("sync groups"), "run when the daemon stops"),
-    row("notify", Script, "none", Inactive("sync groups"), "run at every change with GROUP name state 0 appended"),
+    row("notify_backup", Script, "none", Works, "run when the group enters BACKUP"),
+    row("notify_master", Script, "none", Works, "run when the group enters MASTER"),
+    row("notify_fault", Script, "none", Works, "run when the group enters FAULT"),
+    row("notify_stop", Script, "none", Works, "run when the daemon stops"),
+    row("notify", Script, "none", Works, "run at every change with GROUP name state 0 appended"),
     row("smtp_alert", Bool, "smtp_alert_vrrp, smtp_alert, else no", Inactive("mail"), "mail at changes"),
-    row("global_tracking", Nothing, "off", Inactive("sync groups"), "deprecated name of sync_group_tracking_weight"),
-    row("sync_group_tracking_weight", Nothing, "off", Inactive("sync groups"), "allow trackers with weight for members (weights then change the priority of all members alike)"),
+    row("global_tracking", Nothing, "off", Works, "deprecated name of sync_group_tracking_weight"),
+    row("sync_group_tracking_weight", Nothing, "off", Works, "allow trackers with weight for members (weights then change the priority of all members alike)"),
     row("notify_priority_changes", Bool, "vrrp_notify_priority_changes", Inactive("notify FIFOs"), "write FIFO lines when priorities of members change"),
 ];
 

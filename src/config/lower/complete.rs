@@ -20,10 +20,13 @@ const MOST_ADDRESSES: usize = 255;
 impl Lowering {
     /// Turns all drafts into instances.
     pub(super) fn complete(&mut self) {
-        for draft in std::mem::take(&mut self.drafts) {
+        let mut drafts = std::mem::take(&mut self.drafts);
+        self.settle_groups(&mut drafts);
+        for draft in drafts {
             self.complete_one(draft);
         }
         self.conflicts();
+        self.prune_groups();
         self.script_security();
     }
 
@@ -41,7 +44,7 @@ impl Lowering {
         }
         self.preemption(&mut draft, owner);
         let interval = self.interval(&draft, version);
-        let authentication = self.settle_authentication(&draft, version);
+        let authentication = self.settle_authentication(&draft, version, interval);
         let transport = self.transport(&draft);
         let runs = self.settle_addresses(&mut draft, version);
         self.trackers(&mut draft, interface.as_ref(), owner);
@@ -84,7 +87,7 @@ impl Lowering {
     }
 
     /// Where a keyword of a draft is written, else the draft itself.
-    fn at(&self, draft: &Draft, keyword: &str) -> Span {
+    pub(super) fn at(&self, draft: &Draft, keyword: &str) -> Span {
         self.out
             .provenance
             .span(&draft.name, keyword)
@@ -168,7 +171,7 @@ impl Lowering {
         );
     }
 
-    fn correct(&mut self, draft: &Draft, keyword: &str, what: &str) {
+    pub(super) fn correct(&mut self, draft: &Draft, keyword: &str, what: &str) {
         let at = self.at(draft, keyword);
         self.warn(421, Class::General, format!("`{}`: {what}", draft.name), at);
     }
@@ -323,13 +326,22 @@ impl Lowering {
     }
 
     /// Nothing if the instance cannot run with what was asked for.
-    fn settle_authentication(&mut self, draft: &Draft, version: Version) -> Option<Authentication> {
-        if draft.hmac {
-            self.left_out(
-                draft,
-                "auth_hmac is not active yet, and peers drop what is not signed",
-            );
-            return None;
+    fn settle_authentication(
+        &mut self,
+        draft: &Draft,
+        version: Version,
+        interval: Interval,
+    ) -> Option<Authentication> {
+        if let Some(hmac) = &draft.hmac {
+            if draft.auth_type.is_some() {
+                self.correct(
+                    draft,
+                    "authentication",
+                    "auth_hmac takes the place of authentication, which is ignored",
+                );
+            }
+            let hmac = self.settle_hmac(draft, hmac, interval)?;
+            return Some(Authentication::Hmac(hmac));
         }
         let Some(kind) = draft.auth_type else {
             return Some(Authentication::None);
@@ -363,10 +375,7 @@ impl Lowering {
         match kind {
             AuthType::Pass => Some(Authentication::Password(secret)),
             AuthType::Ah if draft.family == Some(Family::V6) => Some(Authentication::None),
-            AuthType::Ah => {
-                self.left_out(draft, "authentication type AH is not active yet");
-                None
-            }
+            AuthType::Ah => Some(Authentication::Header(secret)),
         }
     }
 
@@ -390,6 +399,20 @@ impl Lowering {
                 source: draft.source,
                 peers: draft.peers.clone(),
                 ttl: draft.ttl.unwrap_or(255),
+                check_source: draft.check_source,
+            };
+        }
+        if draft.unicast && draft.fault_without_peers {
+            self.correct(
+                draft,
+                "unicast_fault_no_peer",
+                "there are no peers: it stays in FAULT",
+            );
+            return Transport::Unicast {
+                source: draft.source,
+                peers: Vec::new(),
+                ttl: draft.ttl.unwrap_or(255),
+                check_source: draft.check_source,
             };
         }
         if draft.unicast {

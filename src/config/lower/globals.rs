@@ -19,6 +19,7 @@ pub(super) struct Defaults {
     pub(super) higher_prio_send_advert: bool,
     pub(super) v3_checksum_as_v2: bool,
     pub(super) strict: bool,
+    pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
 }
 
@@ -43,6 +44,7 @@ impl Default for Defaults {
             higher_prio_send_advert: false,
             v3_checksum_as_v2: false,
             strict: false,
+            check_source: false,
             group4: Ipv4Addr::new(224, 0, 0, 18),
         }
     }
@@ -143,6 +145,7 @@ impl Lowering {
                 }
             }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
+            "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "vrrp_mcast_group4" => self.group4(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
@@ -203,6 +206,7 @@ impl Lowering {
             "lvs_process_name" => "checker_process_name",
             "lvs_flush_onstop" => "lvs_flush_on_stop",
             "enable_snmp_keepalived" => "enable_snmp_vrrp",
+            "global_tracking" => "sync_group_tracking_weight",
             "vmac_garp_intvl" => "garp_extra_if",
             "nb_get_retry" => "retry",
             "vrrp_vmac_garp_intvl" => "vrrp_garp_extra_if",

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::globals::{Defaults, Garp, version};
+use super::hmac::HmacDraft;
 use super::script::password;
 use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Unit;
 use crate::config::lex::Token;
-use crate::config::model::{Command, Notify, TrackedInterface, TrackedScript};
+use crate::config::model::{Command, Notify, Peer, TrackedInterface, TrackedScript};
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
 use crate::types::{Family, InterfaceName, Priority, Secret, Version, VirtualAddress, Vrid};
@@ -43,9 +44,12 @@ pub(super) struct Draft {
     pub(super) preempt_delay: Duration,
     pub(super) source: Option<IpAddr>,
     pub(super) group: Option<IpAddr>,
-    pub(super) peers: Vec<IpAddr>,
+    pub(super) peers: Vec<Peer>,
     /// A keyword was used that only makes sense with peers.
     pub(super) unicast: bool,
+    /// `check_unicast_src`, or an option of a peer that implies it.
+    pub(super) check_source: bool,
+    pub(super) fault_without_peers: bool,
     pub(super) ttl: Option<u8>,
     pub(super) addresses: Vec<(VirtualAddress, Span)>,
     pub(super) excluded: Vec<(VirtualAddress, Span)>,
@@ -62,7 +66,7 @@ pub(super) struct Draft {
     pub(super) virtual_mac: bool,
     pub(super) xmit_base: bool,
     pub(super) promote: bool,
-    pub(super) hmac: bool,
+    pub(super) hmac: Option<HmacDraft>,
 }
 
 impl Draft {
@@ -86,6 +90,8 @@ impl Draft {
             group: None,
             peers: Vec::new(),
             unicast: false,
+            check_source: defaults.check_source,
+            fault_without_peers: false,
             ttl: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
@@ -102,7 +108,7 @@ impl Draft {
             virtual_mac: false,
             xmit_base: false,
             promote: false,
-            hmac: false,
+            hmac: None,
         }
     }
 }
@@ -164,6 +170,7 @@ impl Lowering {
                 }
             }
             "authentication" => self.authentication(draft, statement),
+            "auth_hmac" => self.hmac(draft, statement),
             "nopreempt" => draft.preempt = false,
             "preempt" => draft.preempt = true,
             "preempt_delay" => {
@@ -177,14 +184,26 @@ impl Lowering {
             "mcast_src_ip" | "unicast_src_ip" => self.source(draft, statement),
             "mcast_dst_ip" => self.multicast_group(draft, statement),
             "unicast_peer" => self.peers(draft, statement),
+            "check_unicast_src" => {
+                draft.unicast = true;
+                draft.check_source = true;
+            }
+            "unicast_fault_no_peer" => {
+                draft.unicast = true;
+                draft.fault_without_peers = true;
+            }
             "unicast_ttl" => {
                 let ttl = self
                     .integer(statement)
                     .and_then(|ttl| u8::try_from(ttl).ok());
                 draft.ttl = ttl.or(draft.ttl);
             }
-            "track_script" => self.track_scripts(draft, statement),
-            "track_interface" => self.track_interfaces(draft, statement),
+            "track_script" => {
+                self.tracked_scripts(&draft.name, &mut draft.track_scripts, statement);
+            }
+            "track_interface" => {
+                self.tracked_interfaces(&draft.name, &mut draft.track_interfaces, statement);
+            }
             "track_file" | "track_process" | "track_bfd" => self.other_trackers(draft, statement),
             "dont_track_primary" => draft.ignore_own_interface = true,
             "accept" => draft.accept = Some(true),
@@ -196,7 +215,7 @@ impl Lowering {
         let name = statement.keyword.name;
         match name {
             "notify" | "notify_master" | "notify_backup" | "notify_fault" | "notify_stop" => {
-                self.notify(draft, statement);
+                self.notify(&draft.name, &mut draft.notify, statement);
             }
             "garp_master_delay"
             | "garp_master_repeat"
@@ -247,13 +266,10 @@ impl Lowering {
         match statement.keyword.name {
             "use_vmac" | "use_ipvlan" => draft.virtual_mac = true,
             "vmac_xmit_base" => draft.xmit_base = true,
-            "check_unicast_src" | "old_unicast_checksum" | "unicast_fault_no_peer" => {
-                draft.unicast = true;
-            }
+            "old_unicast_checksum" => draft.unicast = true,
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
-            "auth_hmac" => draft.hmac = true,
             "no_accept" => draft.accept = Some(false),
             "lvs_sync_daemon_interface" => {
                 let message = "`lvs_sync_daemon_interface` is deprecated: write `lvs_sync_daemon` \
@@ -444,7 +460,7 @@ impl Lowering {
             if !self.same_family(draft, &address, entry.span) {
                 continue;
             }
-            if draft.peers.contains(&address) {
+            if draft.peers.iter().any(|peer| peer.address == address) {
                 let message = format!("the peer {address} is listed twice");
                 self.warn(404, Class::General, message, entry.span);
                 continue;
@@ -452,47 +468,64 @@ impl Lowering {
             self.out
                 .provenance
                 .insert(&draft.name, first.text.clone(), entry.span);
-            draft.peers.push(address);
-            self.peer_options(entry);
+            let mut peer = Peer::new(address);
+            draft.check_source |= self.peer_options(&mut peer, entry);
+            draft.peers.push(peer);
         }
     }
 
-    fn peer_options(&mut self, entry: &Entry) {
+    /// Takes in what follows a peer; says whether there is a range of TTLs.
+    fn peer_options(&mut self, peer: &mut Peer, entry: &Entry) -> bool {
+        let mut ranged = false;
         let mut words = entry.words.iter().skip(1);
         while let Some(word) = words.next() {
-            match (word.text.as_str(), words.next()) {
-                ("min_ttl" | "max_ttl", Some(value)) => {
-                    self.integer_in(value, &word.text, Unit::Count, 0, 255);
-                    self.inactive_word(word);
-                }
+            let (limit, value) = match (word.text.as_str(), words.next()) {
+                ("min_ttl", Some(value)) => (&mut peer.min_hop_limit, value),
+                ("max_ttl", Some(value)) => (&mut peer.max_hop_limit, value),
                 (other, _) => {
                     let message = format!("`{other}` is no option of a peer");
                     self.warn(209, Class::General, message, word.span);
+                    continue;
                 }
+            };
+            let ttl = self.integer_in(value, &word.text, Unit::Count, 0, 255);
+            if let Some(ttl) = ttl.and_then(|ttl| u8::try_from(ttl).ok()) {
+                *limit = ttl;
+                ranged = true;
             }
         }
+        if peer.min_hop_limit > peer.max_hop_limit {
+            let message = format!(
+                "no TTL is at least {} and at most {}: all are accepted",
+                peer.min_hop_limit, peer.max_hop_limit
+            );
+            self.warn(203, Class::General, message, entry.span);
+            *peer = Peer::new(peer.address);
+        }
+        ranged
     }
 
-    fn notify(&mut self, draft: &mut Draft, statement: &Statement) {
+    /// A notify script of an instance or a sync group.
+    pub(super) fn notify(&mut self, block: &str, notify: &mut Notify, statement: &Statement) {
         let Some(command) = self.command(statement, true) else {
             return;
         };
         let place: &mut Option<Command> = match statement.keyword.name {
-            "notify_master" => &mut draft.notify.active,
-            "notify_backup" => &mut draft.notify.backup,
-            "notify_fault" => &mut draft.notify.fault,
-            "notify_stop" => &mut draft.notify.stop,
-            _ => &mut draft.notify.any,
+            "notify_master" => &mut notify.active,
+            "notify_backup" => &mut notify.backup,
+            "notify_fault" => &mut notify.fault,
+            "notify_stop" => &mut notify.stop,
+            _ => &mut notify.any,
         };
         if place.is_some() {
             let message = format!(
-                "`{}` is written twice in `{}`: the first one stays",
-                statement.keyword.name, draft.name
+                "`{}` is written twice in `{block}`: the first one stays",
+                statement.keyword.name
             );
             self.warn(404, Class::General, message, statement.whole());
             return;
         }
         *place = Some(command.clone());
-        self.uses(&command, &draft.name, statement);
+        self.uses(&command, block, statement);
     }
 }

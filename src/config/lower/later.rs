@@ -7,36 +7,6 @@ use crate::config::lex::TokenKind;
 use crate::config::parse::{Body, Entry, Statement};
 
 impl Lowering {
-    /// What keepalived says of a sync group.
-    pub(super) fn group(&mut self, statement: &Statement) {
-        if statement.keyword.arguments.block() != Some(Block::SyncGroup) {
-            return;
-        }
-        let Body::Block(inner) = &statement.body else {
-            return;
-        };
-        let members: usize = inner
-            .iter()
-            .filter(|s| s.keyword.name == "group")
-            .map(|s| match &s.body {
-                Body::Entries(entries) => entries.iter().map(|e| e.words.len()).sum(),
-                Body::None | Body::Block(_) => 0,
-            })
-            .sum();
-        let name = statement.argument(0).unwrap_or_default();
-        let message = match members {
-            0 => format!("the sync group `{name}` has no members and is dropped"),
-            1 => format!("the sync group `{name}` has one member, which serves no purpose"),
-            _ => return,
-        };
-        self.warn(405, Class::General, message, statement.whole());
-        for tracked in inner {
-            if tracked.keyword.name == "track_script" {
-                self.tracked_by_group(tracked, name);
-            }
-        }
-    }
-
     /// Trackers and sessions that lack what they are about.
     pub(super) fn incomplete(&mut self, statement: &Statement) {
         let needs: &[&str] = match statement.keyword.arguments.block() {

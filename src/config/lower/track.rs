@@ -7,10 +7,17 @@ use crate::config::keyword::{Unit, did_you_mean};
 use crate::config::lex::Token;
 use crate::config::model::{TrackedInterface, TrackedScript};
 use crate::config::parse::{Body, Entry, Statement};
+use crate::config::source::Span;
 use crate::vrrp::election::Weight;
 
 impl Lowering {
-    pub(super) fn track_scripts(&mut self, draft: &mut Draft, statement: &Statement) {
+    /// The scripts that `by`, an instance or a sync group, tracks.
+    pub(super) fn tracked_scripts(
+        &mut self,
+        by: &str,
+        list: &mut Vec<(TrackedScript, Span)>,
+        statement: &Statement,
+    ) {
         let Body::Entries(entries) = &statement.body else {
             return;
         };
@@ -20,15 +27,15 @@ impl Lowering {
             };
             self.out
                 .provenance
-                .insert(&draft.name, first.text.clone(), entry.span);
+                .insert(by, first.text.clone(), entry.span);
             let Some(default) = self.script_weight(&first.text) else {
-                self.script_not_found(&draft.name, entry);
+                self.script_not_found(by, entry);
                 continue;
             };
             let Some(weight) = self.weight(entry, default) else {
                 continue;
             };
-            if draft.track_scripts.iter().any(|t| t.0.script == first.text) {
+            if list.iter().any(|t| t.0.script == first.text) {
                 let message = format!("the script `{}` is tracked twice", first.text);
                 self.warn(404, Class::General, message, entry.span);
                 continue;
@@ -37,21 +44,7 @@ impl Lowering {
                 script: first.text.clone(),
                 weight,
             };
-            draft.track_scripts.push((tracked, entry.span));
-        }
-    }
-
-    /// The scripts a sync group tracks: only whether they exist.
-    pub(super) fn tracked_by_group(&mut self, statement: &Statement, group: &str) {
-        let Body::Entries(entries) = &statement.body else {
-            return;
-        };
-        for entry in entries {
-            if let Some(first) = entry.words.first()
-                && self.script_weight(&first.text).is_none()
-            {
-                self.script_not_found(group, entry);
-            }
+            list.push((tracked, entry.span));
         }
     }
 
@@ -83,7 +76,13 @@ impl Lowering {
         );
     }
 
-    pub(super) fn track_interfaces(&mut self, draft: &mut Draft, statement: &Statement) {
+    /// The interfaces that `by`, an instance or a sync group, tracks.
+    pub(super) fn tracked_interfaces(
+        &mut self,
+        by: &str,
+        list: &mut Vec<(TrackedInterface, Span)>,
+        statement: &Statement,
+    ) {
         let Body::Entries(entries) = &statement.body else {
             return;
         };
@@ -96,24 +95,18 @@ impl Lowering {
             };
             self.out
                 .provenance
-                .insert(&draft.name, interface.as_str().to_owned(), entry.span);
-            if draft
-                .track_interfaces
-                .iter()
-                .any(|t| t.0.interface == interface)
-            {
+                .insert(by, interface.as_str().to_owned(), entry.span);
+            if list.iter().any(|t| t.0.interface == interface) {
                 let message = format!("the interface {interface} is tracked twice");
                 self.warn(404, Class::General, message, entry.span);
                 continue;
             }
             self.out.interfaces.push(InterfaceUse {
                 name: interface.clone(),
-                instance: draft.name.clone(),
+                instance: by.to_owned(),
                 span: entry.span,
             });
-            draft
-                .track_interfaces
-                .push((TrackedInterface { interface, weight }, entry.span));
+            list.push((TrackedInterface { interface, weight }, entry.span));
         }
     }
 

@@ -60,6 +60,8 @@ impl Between<'_> {
         let values = self.values(|m| match m.instance.authentication {
             Authentication::None => "none",
             Authentication::Password(_) => "PASS",
+            Authentication::Header(_) => "AH",
+            Authentication::Hmac(_) => "auth_hmac",
         });
         let places = &["authentication", "auth_type", "auth_pass"];
         let help = "a node drops adverts that fail its check, and both hold the address";
@@ -231,7 +233,7 @@ impl Between<'_> {
                 let Some(address) = receiver.instance.transport.source() else {
                     continue;
                 };
-                if !peers.contains(&address) {
+                if !peers.iter().any(|peer| peer.address == address) {
                     found.push(self.not_a_peer(sender, receiver, address));
                 }
             }

@@ -1,6 +1,8 @@
 //! Instances for the tests.
 
-use crate::config::model::{Authentication, Config, Instance, Notify, TrackedScript, Transport};
+use crate::config::model::{
+    Authentication, Config, Instance, Notify, Peer, TrackedScript, Transport,
+};
 use crate::types::{InterfaceName, Priority, VirtualAddress, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
@@ -64,8 +66,12 @@ pub(super) fn file(instance: Instance) -> Config {
 pub(super) fn unicast(mut instance: Instance, source: &str, peers: &[&str]) -> Instance {
     instance.transport = Transport::Unicast {
         source: Some(source.parse().unwrap()),
-        peers: peers.iter().map(|peer| peer.parse().unwrap()).collect(),
+        peers: peers
+            .iter()
+            .map(|peer| Peer::new(peer.parse().unwrap()))
+            .collect(),
         ttl: 255,
+        check_source: false,
     };
     instance
 }

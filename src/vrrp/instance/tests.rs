@@ -281,6 +281,23 @@ fn an_active_router_answers_what_does_not_outrank_it() {
 }
 
 #[test]
+fn preempt_mode_plays_no_part_in_active() {
+    for preempt_mode in [true, false] {
+        let config = InstanceConfig {
+            preempt_mode,
+            ..config(Version::V2, 100)
+        };
+        let effects = Bench::active(config.clone()).feed(4000, advert(101, "10.0.0.1"));
+        assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+        let effects = Bench::active(config).feed(4000, advert(99, "10.0.0.1"));
+        assert_eq!(
+            effects.first(),
+            Some(&Effect::SendAdvert(Priority::DEFAULT))
+        );
+    }
+}
+
+#[test]
 fn lower_prio_no_advert_keeps_an_active_router_quiet_and_its_beat() {
     let quiet = InstanceConfig {
         answer_lower_priority: false,
@@ -333,7 +350,8 @@ fn addresses_are_announced_again_after_the_delay_and_at_every_refresh() {
             Effect::SendAdvert(_)
             | Effect::InstallAddresses
             | Effect::RemoveAddresses
-            | Effect::Notify(_) => None,
+            | Effect::Notify(_)
+            | Effect::NotifyGroup(..) => None,
         }));
     }
     assert_eq!(announced, [(6500, 1), (8500, 5), (9500, 1), (12_500, 1)]);
@@ -601,7 +619,7 @@ proptest! {
                         prop_assert!(*priority != Priority::RELEASE || was_active);
                         prop_assert!(*priority == Priority::RELEASE || active || was_active);
                     }
-                    Effect::Notify(_) => {}
+                    Effect::Notify(_) | Effect::NotifyGroup(..) => {}
                 }
             }
             prop_assert_eq!(installed, instance.holds_addresses());
