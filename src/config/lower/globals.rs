@@ -1,13 +1,15 @@
 //! `global_defs`, and what instances take over from it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Lowering;
 use super::script::user;
 use crate::config::diagnostic::Class;
 use crate::config::keyword::Unit;
+use crate::config::lex::Token;
 use crate::config::parse::{Body, Statement};
 use crate::types::Version;
+use crate::wire::ip::{GROUP_V4, GROUP_V6};
 
 /// Values that an instance takes over when its block is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub(super) struct Defaults {
     pub(super) strict: bool,
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
+    pub(super) group6: Ipv6Addr,
 }
 
 /// Announcement settings, in the units of the file.
@@ -45,7 +48,8 @@ impl Default for Defaults {
             v3_checksum_as_v2: false,
             strict: false,
             check_source: false,
-            group4: Ipv4Addr::new(224, 0, 0, 18),
+            group4: GROUP_V4,
+            group6: GROUP_V6,
         }
     }
 }
@@ -147,6 +151,7 @@ impl Lowering {
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "vrrp_mcast_group4" => self.group4(statement),
+            "vrrp_mcast_group6" => self.group6(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
@@ -173,13 +178,23 @@ impl Lowering {
         };
         match token.text.parse::<Ipv4Addr>() {
             Ok(group) if group.is_multicast() => self.defaults.group4 = group,
-            _ => self.warn(
-                206,
-                Class::General,
-                format!("`{}` is no IPv4 multicast address", token.text),
-                token.span,
-            ),
+            _ => self.no_group(token, "IPv4"),
         }
+    }
+
+    fn group6(&mut self, statement: &Statement) {
+        let Some(token) = statement.arguments.first() else {
+            return;
+        };
+        match token.text.parse::<Ipv6Addr>() {
+            Ok(group) if group.is_multicast() => self.defaults.group6 = group,
+            _ => self.no_group(token, "IPv6"),
+        }
+    }
+
+    fn no_group(&mut self, token: &Token, family: &str) {
+        let message = format!("`{}` is no {family} multicast address", token.text);
+        self.warn(206, Class::General, message, token.span);
     }
 
     fn mail_server(&mut self, statement: &Statement) {
