@@ -241,7 +241,6 @@ fn open(
 /// With an own header every packet has its own source and hop limit, however many instances share
 /// the socket. Checksums are ours too: the kernel would drop a wrong one without a word.
 fn prepare_v6(socket: &Socket) -> io::Result<()> {
-    socket.set_only_v6(true)?;
     socket.set_header_included_v6(true)?;
     socket.set_multicast_all_v6(false)?;
     socket.set_recv_hoplimit_v6(true)?;
