@@ -16,7 +16,7 @@ use common::{
     Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, VIPS6, group_text, has, host, installed,
     keepalived, lab, no_errors, stays, vipd, wait_for,
 };
-use vipd::lab::{Host, Lab, Process};
+use vipd::lab::{Captured, Host, Lab, Process};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaker {
@@ -280,6 +280,33 @@ fn unicast_over_ipv6_in_both_roles() {
     ] {
         unicast(first, second, &Instance::v6(), "");
     }
+}
+
+/// Neighbour adverts differ in the hardware address alone, and what follows from it.
+#[test]
+fn neighbour_adverts_are_keepaliveds_to_the_byte() {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let vip = VIP6.parse().unwrap();
+    let announces = move |frame: &Captured| frame.announced() == Some(vip);
+    let capture = lab.capture(announces).unwrap();
+    let folder = Folder::new();
+    let mut seen = Vec::new();
+    for (number, speaker) in [(1, Speaker::Vipd), (2, Speaker::Keepalived)] {
+        let mut node = Node::new(&lab, &folder, number, speaker, &Instance::v6().text());
+        let mut bytes = capture.find(SOON, |_| true).unwrap().bytes;
+        node.process.kill();
+        // Ethernet source, checksum, target link-layer address.
+        for own in [6..12, 56..58, 80..86] {
+            bytes[own].fill(0);
+        }
+        seen.push(bytes);
+        node.host.unplug().unwrap();
+        let _ = capture.drain();
+    }
+    assert_eq!(seen[0], seen[1]);
 }
 
 /// What keepalived sends, and what it is sent, are the same but for the sender.

@@ -239,6 +239,28 @@ fn an_address_in_duplicate_detection_is_a_fault_until_it_can_be_used() {
 }
 
 #[test]
+fn a_link_that_goes_down_takes_its_addresses_along_and_all_return() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let nodes = [node(&lab, 1), node(&lab, 2)];
+    let daemons = [0, 1].map(|n| {
+        let text = fast([200, 100][n], "");
+        vipd(&nodes[n], &folder.write(&format!("{n}.conf"), &text))
+    });
+    let holds = || [0, 1].map(|n: usize| has(&nodes[n], VIP6));
+    wait_for("node 1 is active", SOON, || holds() == [true, false]);
+    let (mut netlink, eth0) = (nodes[0].netlink().unwrap(), nodes[0].eth0().unwrap());
+    netlink.set_up(eth0, false).unwrap();
+    wait_for("node 2 is active", SOON, || holds() == [false, true]);
+    netlink.set_up(eth0, true).unwrap();
+    wait_for("node 1 takes it back", SOON, || holds() == [true, false]);
+    stays("one has it", Duration::from_secs(1), || {
+        holds() == [true, false]
+    });
+    daemons.iter().for_each(no_errors);
+}
+
+#[test]
 fn both_families_may_share_a_vrid() {
     let Some(lab) = lab() else { return };
     let folder = Folder::new();
