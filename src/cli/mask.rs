@@ -85,8 +85,10 @@ fn is_name(c: char) -> bool {
 
 /// What follows a keyword whose argument is a secret.
 fn keyword_value(line: &str) -> Option<Range<usize>> {
-    let (keyword, end) = words(line).enumerate().find_map(|(i, (word, end))| {
-        let is_key = i == 0 && word == "key";
+    let mut before = None;
+    let (keyword, end) = words(line).find_map(|(word, end)| {
+        let opens = before.replace(word);
+        let is_key = word == "key" && matches!(opens, None | Some("auth_hmac"));
         (is_key || is_secret(word)).then_some((word, end))
     })?;
     let rest = line.get(end..)?;
@@ -186,5 +188,13 @@ mod tests {
         for range in [secret..secret + 2, secret + 1..secret + 2] {
             assert_eq!(masked.text().get(masked.range(range)), Some(MASK));
         }
+    }
+
+    #[test]
+    fn a_key_is_masked_on_the_line_of_its_block_too() {
+        let masked = Masked::new("auth_hmac { key 1 hex:0011 active_key 1 }\nkey 2 plain\n");
+        assert!(!masked.text().contains("0011"), "{}", masked.text());
+        assert!(!masked.text().contains("plain"), "{}", masked.text());
+        assert_eq!(Masked::new("the key 1 is here").text(), "the key 1 is here");
     }
 }

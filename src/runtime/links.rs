@@ -15,6 +15,8 @@ pub struct LinkState {
     pub index: u32,
     /// It can carry packets.
     pub up: bool,
+    /// Bytes that one packet may have.
+    pub mtu: u32,
     /// Its Ethernet address; `None` on links without ARP.
     pub mac: Option<Mac>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
@@ -23,8 +25,6 @@ pub struct LinkState {
     pub link_local: Option<Ipv6Addr>,
     /// Own IPv6 addresses that cannot be used: duplicates are looked for, or were found.
     pub unready: BTreeSet<Ipv6Addr>,
-    /// Largest packet, in bytes.
-    pub mtu: u32,
     /// It forwards IPv6 packets.
     pub forwards_v6: bool,
 }
@@ -128,11 +128,11 @@ impl Watcher {
         let mut state = LinkState {
             index: link.index,
             up: link.up,
+            mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
             addresses: Vec::new(),
             link_local: None,
             unready: BTreeSet::new(),
-            mtu: link.mtu,
             forwards_v6: link.forwards_v6,
         };
         for address in own {

@@ -29,8 +29,6 @@ pub(super) struct Footing {
     pub ifindex: Option<u32>,
     /// Address that adverts are sent from.
     pub source: Option<IpAddr>,
-    /// Largest packet of the own interface.
-    pub mtu: Option<u32>,
     /// Reasons not to run.
     pub faults: BTreeSet<Fault>,
 }
@@ -46,8 +44,9 @@ pub(super) struct Member {
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
-    /// Addresses of the own family, in configured order.
+    /// Addresses that adverts carry: those that fit into a packet.
     advertised: Vec<IpAddr>,
+    mtu: Option<u32>,
     packet_id: u16,
 }
 
@@ -72,6 +71,7 @@ impl Member {
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
             advertised: Vec::new(),
+            mtu: None,
             config,
             footing: Footing::default(),
             placements: Arc::from([]),
@@ -102,22 +102,28 @@ impl Member {
             Authentication::Header(_) => vrrp::Authentication::Header,
             Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
-        let family = self.config.protocol.family;
-        let addresses = self.config.addresses.iter().map(|a| a.address);
-        self.advertised = addresses.filter(|a| Family::of(a) == family).collect();
+        let (version, family) = (self.config.protocol.version, self.config.protocol.family);
+        let fits = |mtu| vrrp::most_addresses(mtu, version, family, &self.authentication);
+        let most = self.mtu.map_or(usize::MAX, fits);
+        let all = self.config.addresses.iter().map(|a| a.address);
+        self.advertised = all.take(most).collect();
+        let more = self.config.addresses.len() - self.advertised.len();
+        if more > 0 {
+            let name = &*self.name;
+            tracing::warn!(
+                instance = name,
+                "({name}) an advert has room for {most} addresses: {more} are moved but not advertised"
+            );
+        }
     }
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
-        let before = self.advertised().len();
         self.footing = self.footing_on(links);
-        let (now, all) = (self.advertised().len(), self.advertised.len());
-        if now < before {
-            tracing::warn!(
-                instance = &*self.name,
-                "({}) an advert has room for {now} of {all} addresses: the others are moved but not advertised",
-                self.name
-            );
+        let mtu = links.get(&self.config.interface).map(|link| link.mtu);
+        if mtu.is_some() && self.mtu != mtu {
+            self.mtu = mtu;
+            self.derive();
         }
         let place = |address: &VirtualAddress| {
             let interface = address.interface.as_ref().unwrap_or(&self.config.interface);
@@ -158,7 +164,6 @@ impl Member {
         Footing {
             ifindex: own.map(|link| link.index),
             source,
-            mtu: own.map(|link| link.mtu),
             faults,
         }
     }
@@ -337,22 +342,13 @@ impl Member {
     }
 
     /// Whether an advert lists the addresses that we list.
+    ///
+    /// RFC 3768 §7.1 would drop it otherwise, unless an owner sent it. keepalived takes it since
+    /// 2.3.3, in both versions, and counts it; so do we.
     pub(super) fn lists_same_addresses(&self, received: &Received) -> bool {
-        let ours: BTreeSet<IpAddr> = self.advertised().iter().copied().collect();
+        let ours: BTreeSet<IpAddr> = self.advertised.iter().copied().collect();
         let theirs: BTreeSet<IpAddr> = received.addresses.iter().copied().collect();
         ours == theirs
-    }
-
-    /// The addresses that its adverts list. Over IPv6 a packet with an own header is not cut, so
-    /// those that the MTU has no room for are left out; keepalived: the same.
-    fn advertised(&self) -> &[IpAddr] {
-        let signed = self.authentication == vrrp::Authentication::Trailer;
-        let room = match (self.config.protocol.family, self.footing.mtu) {
-            (Family::V6, Some(mtu)) => vrrp::most_v6_addresses(mtu, signed),
-            (Family::V4, _) | (Family::V6, None) => usize::MAX,
-        };
-        let count = self.advertised.len().min(room);
-        self.advertised.get(..count).unwrap_or_default()
     }
 
     /// Packets to be sent for one advert, each with its destination.
@@ -424,7 +420,7 @@ impl Member {
             vrid: protocol.vrid,
             priority,
             interval: protocol.advertisement_interval,
-            addresses: self.advertised(),
+            addresses: &self.advertised,
             authentication: &self.authentication,
             checksum: self.checksum_form(),
             source,

@@ -88,7 +88,7 @@ impl Pool {
             return Ok(());
         };
         for key in member.listening_keys() {
-            self.listen(id, member.config.protocol.vrid, key, ifindex)?;
+            self.listen(id, member.config.protocol.vrid, &key, ifindex)?;
         }
         Ok(())
     }
@@ -97,17 +97,17 @@ impl Pool {
         &mut self,
         id: InstanceId,
         vrid: Vrid,
-        key: Key,
+        key: &Key,
         ifindex: u32,
     ) -> Result<(), socket::Error> {
         if self
             .sockets
-            .get(&key)
+            .get(key)
             .is_some_and(|open| open.ifindex != ifindex)
         {
-            self.sockets.remove(&key);
+            self.sockets.remove(key);
         }
-        if !self.sockets.contains_key(&key) {
+        if !self.sockets.contains_key(key) {
             let socket = AdvertSocket::open(&key.0, ifindex, key.1, key.2)?;
             let open = Open {
                 socket,
@@ -116,7 +116,7 @@ impl Pool {
             };
             self.sockets.insert(key.clone(), open);
         }
-        if let Some(open) = self.sockets.get_mut(&key) {
+        if let Some(open) = self.sockets.get_mut(key) {
             let ids = open.listeners.entry(vrid).or_default();
             if !ids.contains(&id) {
                 ids.push(id);

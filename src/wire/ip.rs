@@ -42,7 +42,8 @@ pub const HEADER_V6_LEN: usize = 40;
 
 /// Precedence of network control traffic, as keepalived sends it.
 const TRAFFIC_CLASS: u8 = 0xc0;
-const HEADER_LEN: usize = 20;
+/// Bytes of an IPv4 header without options.
+pub(super) const HEADER_LEN: usize = 20;
 
 /// A packet without its IP header, and what of that header matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

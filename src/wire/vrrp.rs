@@ -9,8 +9,9 @@ use ctutils::CtEq;
 use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::util;
 
+use super::auth::ah;
 use super::auth::hmac::{EXTENSION_TYPE, TRAILER_LEN};
-use super::ip::{HEADER_V6_LEN, HOP_LIMIT, PROTOCOL, Packet};
+use super::ip::{self, HOP_LIMIT, PROTOCOL, Packet};
 use crate::types::{Family, Interval, Priority, Secret, Version, Vrid};
 
 const TYPE_ADVERTISEMENT: u8 = 1;
@@ -364,15 +365,6 @@ const fn length(version: Version, family: Family, count: usize) -> usize {
     FIXED_LEN + count * address + authentication
 }
 
-/// Most addresses that an advert over IPv6 can list on a link with this MTU, with room for a
-/// trailer or without: an own header is sent, and the kernel cuts no packet that has one.
-#[must_use]
-pub fn most_v6_addresses(mtu: u32, with_trailer: bool) -> usize {
-    let space = usize::try_from(mtu).unwrap_or(usize::MAX);
-    let trailer = if with_trailer { TRAILER_LEN } else { 0 };
-    space.saturating_sub(HEADER_V6_LEN + FIXED_LEN + trailer) / IPV6_LEN
-}
-
 fn addresses(message: &[u8], family: Family, count: usize) -> Vec<IpAddr> {
     let list = message.get(FIXED_LEN..).unwrap_or_default();
     match family {
@@ -435,6 +427,28 @@ fn checksum(message: &[u8], form: ChecksumForm, source: IpAddr, destination: IpA
             util::checksum(message, CHECKSUM_WORD)
         }
     }
+}
+
+/// How many addresses an advert can carry in one packet of `mtu` bytes, at most 255.
+#[must_use]
+pub fn most_addresses(
+    mtu: u32,
+    version: Version,
+    family: Family,
+    authentication: &Authentication,
+) -> usize {
+    let around = match authentication {
+        Authentication::None | Authentication::Password(_) => 0,
+        Authentication::Header => ah::HEADER_LEN,
+        Authentication::Trailer => TRAILER_LEN,
+    };
+    let (header, address) = match family {
+        Family::V4 => (ip::HEADER_LEN, IPV4_LEN),
+        Family::V6 => (ip::HEADER_V6_LEN, IPV6_LEN),
+    };
+    let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
+    let room = mtu.saturating_sub(header + length(version, family, 0) + around);
+    (room / address).min(usize::from(u8::MAX))
 }
 
 /// An advert to be sent.
@@ -816,10 +830,41 @@ mod tests {
         assert_eq!(got.addresses, vips[1..]);
     }
 
+    /// keepalived verifies nothing with `v3_checksum_as_v2`.
     #[test]
-    fn a_link_carries_as_many_ipv6_addresses_as_keepalived_counts() {
-        assert_eq!(most_v6_addresses(1500, false), 90);
-        assert_eq!(most_v6_addresses(0, true), 0);
+    fn no_flipped_bit_passes_in_either_form() {
+        let vip = [IpAddr::from([10, 0, 0, 100])];
+        for (version, form) in [
+            (Version::V2, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::Message),
+            (Version::V3, ChecksumForm::PseudoHeader),
+        ] {
+            let none = Authentication::None;
+            let mut out = outgoing(version, &none, &vip);
+            out.checksum = form;
+            let good = emit(&out);
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let got = receive(&packet(&bad), &demands(version, &none));
+                assert!(got.is_err(), "{version:?} {form:?} bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn room_for_addresses_is_what_the_rest_leaves() {
+        let room =
+            |mtu, version, authentication| most_addresses(mtu, version, Family::V4, authentication);
+        let (none, trailer) = (&Authentication::None, &Authentication::Trailer);
+        assert_eq!(room(1500, Version::V2, trailer), 255);
+        assert_eq!(room(576, Version::V3, none), 137);
+        assert_eq!(room(576, Version::V3, trailer), 130);
+        assert_eq!(room(576, Version::V2, trailer), 128);
+        assert_eq!(room(576, Version::V2, &Authentication::Header), 129);
+        assert_eq!(room(20, Version::V2, none), 0);
+        let room = |authentication| most_addresses(1500, Version::V3, Family::V6, authentication);
+        assert_eq!((room(none), room(trailer)), (90, 89));
     }
 
     proptest! {

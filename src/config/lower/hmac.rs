@@ -235,10 +235,11 @@ mod tests {
     }
 
     fn hmac(config: &Config) -> Option<Hmac> {
-        match &config.instances.first()?.authentication {
-            Authentication::Hmac(hmac) => Some(hmac.clone()),
-            other => panic!("{other:?}"),
-        }
+        let authentication = &config.instances.first()?.authentication;
+        let Authentication::Hmac(hmac) = authentication else {
+            panic!("{authentication:?}");
+        };
+        Some(hmac.clone())
     }
 
     fn codes(loaded: &Loaded) -> Vec<u16> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::failover::Member;
 use super::{Between, named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
-use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::model::{Authentication, HmacMode, Instance, Transport};
 use crate::types::{Family, Priority, Version, VirtualAddress};
 
 const VERSION: Code = Code(603);
@@ -63,7 +63,16 @@ impl Between<'_> {
             Authentication::Header(_) => "AH",
             Authentication::Hmac(_) => "auth_hmac",
         });
-        let places = &["authentication", "auth_type", "auth_pass"];
+        let deaf = self.members().any(|sender| {
+            let sent = &sender.instance.authentication;
+            !self
+                .members()
+                .all(|m| believes(&m.instance.authentication, sent))
+        });
+        if !deaf {
+            return None;
+        }
+        let places = &["authentication", "auth_type", "auth_pass", "auth_hmac"];
         let help = "a node drops adverts that fail its check, and both hold the address";
         if differ(&values) {
             let message = self.message("authentication", &values);
@@ -73,17 +82,14 @@ impl Between<'_> {
                     .map_or_else(String::new, ToString::to_string)
             }));
         }
-        let passwords = self
-            .members()
-            .map(|m| &m.instance.authentication)
-            .collect::<Vec<_>>();
-        differ(&passwords).then(|| {
-            let message = format!("{}: auth_pass differs", self.name());
-            let diagnostic = report(Severity::Error, AUTHENTICATION, message).help(help);
-            self.labelled(diagnostic, &["auth_pass", "authentication"], |_| {
-                String::new()
-            })
-        })
+        let what = match values.first() {
+            Some(&"auth_hmac") => "a node lacks the key that another one signs with",
+            _ => "auth_pass differs",
+        };
+        let message = format!("{}: {what}", self.name());
+        let diagnostic = report(Severity::Error, AUTHENTICATION, message).help(help);
+        let places = &["auth_pass", "authentication", "key", "auth_hmac"];
+        Some(self.labelled(diagnostic, places, |_| String::new()))
     }
 
     fn interval(self) -> Option<Diagnostic> {
@@ -364,6 +370,22 @@ impl Between<'_> {
             self.name(),
             self.listed(values)
         )
+    }
+}
+
+/// Whether adverts that are authenticated as `sent` pass with a node that has `own`.
+fn believes(own: &Authentication, sent: &Authentication) -> bool {
+    let unsigned = |mode| mode == HmacMode::ReceiveOnly;
+    match (own, sent) {
+        (Authentication::Hmac(own), Authentication::Hmac(sent)) if unsigned(sent.mode) => {
+            own.mode != HmacMode::Enforce
+        }
+        (Authentication::Hmac(own), Authentication::Hmac(sent)) => {
+            own.keys.get(&sent.active) == sent.keys.get(&sent.active)
+        }
+        (Authentication::Hmac(own), Authentication::None) => own.mode != HmacMode::Enforce,
+        (Authentication::None, Authentication::Hmac(sent)) => unsigned(sent.mode),
+        (_, _) => own == sent,
     }
 }
 

@@ -262,8 +262,9 @@ impl<'a> Between<'a> {
 mod tests {
     use super::fixture::{NGINX, address, file, from, node, tracking, unicast, waiting};
     use super::*;
-    use crate::config::model::{Authentication, Instance, Transport};
+    use crate::config::model::{AntiReplay, Authentication, Hmac, HmacMode, Instance, Transport};
     use crate::types::{Interval, Secret, Version};
+    use crate::wire::auth::hmac::{Key, KeyId};
 
     /// Severity, code and message of everything found between two files.
     fn found(a: Instance, b: Instance) -> Vec<String> {
@@ -428,6 +429,44 @@ mod tests {
         assert_eq!(
             found(node(255), node(255)),
             ["Error K0608: virtual router 51: priority 255 is on node 1 and node 2"]
+        );
+    }
+
+    fn signed(priority: u8, keys: &[u8], mode: HmacMode) -> Instance {
+        let key = |id: &u8| (KeyId::new(*id).unwrap(), Key::new(&[*id; 32]).unwrap());
+        changed(priority, |i| {
+            i.authentication = Authentication::Hmac(Hmac {
+                keys: keys.iter().map(key).collect(),
+                active: key(&keys[0]).0,
+                window: std::time::Duration::from_secs(5),
+                anti_replay: AntiReplay::Time,
+                mode,
+            });
+        })
+    }
+
+    #[test]
+    fn every_node_needs_the_keys_that_the_others_sign_with() {
+        use HmacMode::{Enforce, Permissive, ReceiveOnly};
+        let fits = |a: Instance, b: Instance| found(a, b).is_empty();
+        let signed_by = |keys: &[u8], mode| signed(99, keys, mode);
+        assert!(fits(
+            signed(100, &[1, 2], Enforce),
+            signed_by(&[2, 1], Enforce)
+        ));
+        assert!(fits(
+            signed(100, &[1], ReceiveOnly),
+            signed_by(&[1], Permissive)
+        ));
+        assert!(fits(signed(100, &[1], ReceiveOnly), node(99)));
+        assert!(!fits(
+            signed(100, &[1], ReceiveOnly),
+            signed_by(&[1], Enforce)
+        ));
+        assert!(!fits(signed(100, &[1], Permissive), node(99)));
+        assert_eq!(
+            found(signed(100, &[1], Enforce), signed_by(&[2, 1], Enforce)),
+            ["Error K0604: virtual router 51: a node lacks the key that another one signs with"]
         );
     }
 
