@@ -260,6 +260,31 @@ fn a_link_that_goes_down_takes_its_addresses_along_and_all_return() {
     daemons.iter().for_each(no_errors);
 }
 
+/// RFC 9568 §7.1 would discard them; keepalived does not, and pairs rely on it.
+#[test]
+fn adverts_without_a_link_local_address_in_front_are_taken_and_named() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let nodes = [node(&lab, 1), node(&lab, 2)];
+    let daemons = [0, 1].map(|n| {
+        let text = Instance {
+            priority: [200, 100][n],
+            interval: "0.1",
+            vips: &[VIP6],
+            ..Instance::v6()
+        };
+        let file = folder.write(&format!("{n}.conf"), &text.text());
+        vipd(&nodes[n], &file)
+    });
+    let settled = || [0, 1].map(|n: usize| has(&nodes[n], VIP6)) == [true, false];
+    wait_for("node 1 is active", SOON, settled);
+    wait_for("node 2 says so", SOON, || {
+        said(&daemons[1], "not link-local")
+    });
+    stays("node 1 is active", Duration::from_secs(1), settled);
+    daemons.iter().for_each(no_errors);
+}
+
 #[test]
 fn both_families_may_share_a_vrid() {
     let Some(lab) = lab() else { return };

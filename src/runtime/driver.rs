@@ -287,7 +287,8 @@ impl Driver {
             }
         }
         if !received.lists_link_local_first() && member.complain(Complaint::FirstAddress(source)) {
-            tracing::warn!(
+            // Whoever wrote the list heard it from the check of the file: no warning each time.
+            tracing::info!(
                 instance = &*member.name,
                 %source,
                 "({}) the first address that {source} advertises is not link-local (RFC 9568 §5.2.9)",
