@@ -65,12 +65,13 @@ impl Scene {
 fn send_for(time: Duration, packet: impl Fn(u32) -> Vec<u8>) -> u32 {
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4), Protocol::Vrrp).unwrap();
+    let socket =
+        AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4.into()), Protocol::Vrrp).unwrap();
     let mut sent = 0;
     let mut waited = Duration::ZERO;
     while waited < time {
         let packet = emit_v4(STRANGER, GROUP_V4, 255, 1, &packet(sent));
-        if socket.send(GROUP_V4, &packet).is_ok() {
+        if socket.send(GROUP_V4.into(), &packet).is_ok() {
             sent += 1;
         }
         thread::sleep(GAP);
@@ -99,8 +100,8 @@ fn message(priority: u8) -> Vec<u8> {
         addresses: &[VIP.parse().unwrap()],
         authentication: &Authentication::None,
         checksum: ChecksumForm::PseudoHeader,
-        source: STRANGER,
-        destination: GROUP_V4,
+        source: STRANGER.into(),
+        destination: GROUP_V4.into(),
     })
 }
 

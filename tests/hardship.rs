@@ -167,11 +167,11 @@ fn send_adverts(from: &Host, priority: u8, count: u32) {
         vrid: Vrid::new(51).unwrap(),
         priority: Priority::new(priority),
         interval: Interval::from_centis(10).unwrap(),
-        source,
-        destination: GROUP,
+        source: source.into(),
+        destination: GROUP.into(),
         authentication: &Authentication::None,
         checksum: ChecksumForm::PseudoHeader,
-        addresses: &[Ipv4Addr::new(192, 168, 1, 100)],
+        addresses: &[Ipv4Addr::new(192, 168, 1, 100).into()],
     });
     let packet = ip::emit_v4(source, GROUP, 255, 1, &message);
     let name = InterfaceName::new("eth0").unwrap();
@@ -180,13 +180,13 @@ fn send_adverts(from: &Host, priority: u8, count: u32) {
         let socket = AdvertSocket::open(
             &name,
             index,
-            Listen::Group(GROUP),
+            Listen::Group(GROUP.into()),
             vipd::wire::ip::Protocol::Vrrp,
         )
         .unwrap();
         for _ in 0..count {
             // A full buffer only means fewer packets.
-            let _ = socket.send(GROUP, &packet);
+            let _ = socket.send(GROUP.into(), &packet);
         }
     })
     .unwrap();

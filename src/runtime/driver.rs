@@ -22,13 +22,13 @@ use super::pool::{Key, Members, Pool};
 use crate::config::model::{Gaps, Pacing};
 use crate::control::statistics;
 use crate::control::vocabulary;
-use crate::sys::socket::{self, Waker};
+use crate::sys::socket::{self, Datagram, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
 use crate::wire::auth::ah;
-use crate::wire::ip::{self, Packet, Protocol};
+use crate::wire::ip::{Packet, Protocol};
 use crate::wire::vrrp::{self, Received, Rejected};
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -226,7 +226,7 @@ impl Driver {
             match self.pool.receive(key, buffer) {
                 Ok(Some(datagram)) => {
                     let at = clock::received_at(datagram.received);
-                    self.take_packet(key, at, datagram.bytes);
+                    self.take_packet(key, at, &datagram);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -239,12 +239,13 @@ impl Driver {
         }
     }
 
-    fn take_packet(&mut self, key: &Key, at: Instant, bytes: &[u8]) {
-        tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
+    fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let length = datagram.bytes().len();
+        tracing::trace!(interface = %key.0, length, "packet received");
         let parsed = match key.2 {
-            Protocol::Vrrp => ip::parse_v4(bytes).map(|packet| (packet, None)),
+            Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
             Protocol::AuthenticationHeader => {
-                ah::parse(bytes).map(|(packet, header)| (packet, Some(header)))
+                ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
             }
         };
         let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
@@ -312,6 +313,15 @@ impl Driver {
                     member.name
                 );
             }
+        }
+        if !received.lists_link_local_first() && member.complain(Complaint::FirstAddress(source)) {
+            // Whoever wrote the list heard it from the check of the file: no warning each time.
+            tracing::info!(
+                instance = &*member.name,
+                %source,
+                "({}) the first address that {source} advertises is not link-local (RFC 9568 §5.2.9)",
+                member.name
+            );
         }
         let (ours, theirs) = (member.checksum_form(), received.checksum);
         if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
@@ -613,7 +623,7 @@ impl Driver {
             let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
-            if member.complain(Complaint::SendFailed(destination.into())) {
+            if member.complain(Complaint::SendFailed(destination)) {
                 tracing::warn!(
                     instance = &*member.name,
                     "({}) {}",
@@ -804,7 +814,7 @@ impl Driver {
         }
         let mut inputs = Vec::new();
         if let Some(source) = now.source.filter(|_| now.source != before.source) {
-            inputs.push(Input::PrimaryAddress(source.into()));
+            inputs.push(Input::PrimaryAddress(source));
         }
         // Raised before cleared: the instance must not run between the two.
         inputs.extend(

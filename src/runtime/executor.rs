@@ -18,6 +18,7 @@ use crate::sys::netlink::{self, Netlink};
 use crate::sys::socket::PacketSocket;
 use crate::types::{Family, InstanceId, Instant, VirtualAddress};
 use crate::wire::arp::{self, Mac};
+use crate::wire::ndisc;
 
 /// Addresses handled before another instance has its turn.
 const PIECE: usize = 128;
@@ -32,6 +33,8 @@ pub struct Placement {
     pub ifindex: u32,
     /// Hardware address it is announced with; `None` where there is no ARP.
     pub mac: Option<Mac>,
+    /// The interface forwards IPv6: neighbours are told that this is a router.
+    pub router: bool,
     /// The address.
     pub address: VirtualAddress,
     /// The firewall's table in which its traffic is dropped; `None` in accept mode.
@@ -48,7 +51,7 @@ pub enum Action {
     Install,
     /// See to it that none is there.
     Remove,
-    /// Send gratuitous ARP for each, in so many rounds.
+    /// Send gratuitous ARP or an unsolicited neighbour advert for each, in so many rounds.
     Announce {
         /// Rounds over all addresses.
         repeat: u32,
@@ -318,7 +321,7 @@ impl Executor {
             }
             Action::Transmit { ifindex, frames } => {
                 for frame in frames.iter() {
-                    if let Err(error) = self.packets.send_ipv4(*ifindex, frame) {
+                    if let Err(error) = self.packets.send(*ifindex, frame) {
                         tracing::warn!(instance = &*job.name, "{}", Chain(&error));
                     }
                 }
@@ -460,17 +463,19 @@ impl Executor {
         let Placement {
             ifindex,
             mac: Some(mac),
+            router,
             address,
             ..
         } = placement
         else {
             return;
         };
-        let IpAddr::V4(v4) = address.address else {
-            return;
+        let frame = match address.address {
+            IpAddr::V4(v4) => arp::gratuitous(*mac, v4),
+            IpAddr::V6(v6) => ndisc::unsolicited(*mac, v6, *router),
         };
-        if let Err(error) = self.packets.send_arp(*ifindex, &arp::gratuitous(*mac, v4)) {
-            tracing::warn!(instance = &*job.name, address = %v4, "{}", Chain(&error));
+        if let Err(error) = self.packets.send(*ifindex, &frame) {
+            tracing::warn!(instance = &*job.name, address = %address.address, "{}", Chain(&error));
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) const GLOBALS: &[Keyword] = &[
     row("lvs_flush_onstop", Optional("[VS]"), "off", Inactive("LVS"), "deprecated spelling of lvs_flush_on_stop (after 2.1.5)"),
     row("lvs_sync_daemon", Words("IFNAME [[inst] VRRP_INSTANCE] [id 0..255] [maxlen 1..65507] [port 1..65535] [ttl 1..255] [group MCAST_IP]"), "id = vrid; kernel values otherwise", Inactive("LVS"), "run the IPVS connection sync daemon"),
     row("vrrp_mcast_group4", Address, "224.0.0.18", Works, "default IPv4 advert destination"),
-    row("vrrp_mcast_group6", Address, "ff02::12", Inactive("IPv6"), "default IPv6 advert destination"),
+    row("vrrp_mcast_group6", Address, "ff02::12", Works, "default IPv6 advert destination"),
     row("vrrp_garp_master_delay", Integer { unit: Seconds, min: 0, max: 4_294 }, "5", Works, "default delay for the second block of gratuitous ARP/NA after becoming master"),
     row("vrrp_garp_master_repeat", Integer { unit: Count, min: 0, max: 4_294_967_295 }, "5", Works, "default number of gratuitous ARP/NA per block"),
     row("vrrp_garp_master_refresh", Integer { unit: Seconds, min: 0, max: 4_294_967_295 }, "0 (off)", Works, "default period of refresh gratuitous ARP/NA while master"),

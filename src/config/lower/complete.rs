@@ -31,10 +31,7 @@ impl Lowering {
     }
 
     fn complete_one(&mut self, mut draft: Draft) {
-        let version = draft.version.unwrap_or(match draft.family {
-            Some(Family::V6) => Version::V3,
-            Some(Family::V4) | None => draft.defaults.version,
-        });
+        let version = self.version(&draft);
         let priority = self.priority(&mut draft);
         let owner = priority == Priority::OWNER;
         let vrid = self.vrid(&draft);
@@ -58,8 +55,8 @@ impl Lowering {
             self.no_ipvlan(&draft);
             return;
         }
-        if draft.family == Some(Family::V6) {
-            self.left_out(&draft, "virtual routers for IPv6 are not active yet");
+        if draft.family == Some(Family::V6) && draft.virtual_mac.is_some() {
+            self.left_out(&draft, "virtual MACs over IPv6 are not active yet");
             return;
         }
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
@@ -70,6 +67,7 @@ impl Lowering {
             } else {
                 HANDOVER_OVERLAP
             },
+            family: draft.family.unwrap_or_default(),
             version,
             priority,
             advertisement_interval: interval,
@@ -111,6 +109,57 @@ impl Lowering {
             .provenance
             .span(&draft.name, keyword)
             .unwrap_or(draft.span)
+    }
+
+    /// What was asked for, else 3 over IPv6. No RFC has version 2 there; keepalived sends it all the
+    /// same when it is told to, and so do we, but not in strict mode.
+    fn version(&mut self, draft: &Draft) -> Version {
+        let Some(Family::V6) = draft.family else {
+            return draft.version.unwrap_or(draft.defaults.version);
+        };
+        match draft.version {
+            Some(Version::V2) if draft.strict => {
+                self.correct(
+                    draft,
+                    "version",
+                    "strict mode has no version 2 over IPv6: 3 is used",
+                );
+                Version::V3
+            }
+            Some(version) => version,
+            None => Version::V3,
+        }
+    }
+
+    /// RFC 9568 §5.2.9. keepalived complains in strict mode, else it only writes to the log.
+    fn link_local_first(&mut self, draft: &Draft) {
+        let Some((first, span)) = draft.addresses.first() else {
+            return;
+        };
+        let IpAddr::V6(address) = first.address else {
+            return;
+        };
+        if address.is_unicast_link_local() {
+            return;
+        }
+        let (severity, class) = if draft.strict {
+            (Severity::Warning, Class::General)
+        } else {
+            (Severity::Advice, Class::Silent)
+        };
+        self.push(
+            Diagnostic::new(
+                severity,
+                Code(429),
+                class,
+                format!(
+                    "`{}`: the first IPv6 address should be link-local",
+                    draft.name
+                ),
+            )
+            .label(*span, "RFC 9568 §5.2.9")
+            .help("put an address such as `fe80::1:2` in front, the same on all its routers"),
+        );
     }
 
     /// No priority: an owner if `state MASTER` was written, else 100.
@@ -404,9 +453,12 @@ impl Lowering {
                 "state MASTER does not work with AH: it starts as BACKUP",
             );
         }
+        // Over IPv6, keepalived's version 2 has no room for authentication data.
+        if draft.family == Some(Family::V6) {
+            return Some(Authentication::None);
+        }
         match kind {
             AuthType::Pass => Some(Authentication::Password(secret)),
-            AuthType::Ah if draft.family == Some(Family::V6) => Some(Authentication::None),
             AuthType::Ah => Some(Authentication::Header(secret)),
         }
     }
@@ -471,7 +523,7 @@ impl Lowering {
             );
         }
         let group = draft.group.unwrap_or(match draft.family {
-            Some(Family::V6) => IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+            Some(Family::V6) => self.defaults.group6.into(),
             Some(Family::V4) | None => self.defaults.group4.into(),
         });
         Transport::Multicast {
@@ -491,6 +543,7 @@ impl Lowering {
             self.correct(draft, "virtual_ipaddress", &what);
             draft.excluded.splice(0..0, more);
         }
+        self.link_local_first(draft);
         if !draft.addresses.is_empty() || draft.no_address_wanted {
             return true;
         }

@@ -1,15 +1,17 @@
 //! `global_defs`, and what instances take over from it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::Lowering;
 use super::script::user;
 use crate::config::diagnostic::Class;
 use crate::config::keyword::Unit;
+use crate::config::lex::Token;
 use crate::config::model::{Gaps, PacingGroup};
 use crate::config::parse::{Body, Statement};
 use crate::types::Version;
+use crate::wire::ip::{GROUP_V4, GROUP_V6};
 
 /// Values that an instance takes over when its block is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub(super) struct Defaults {
     pub(super) skip_address_check: bool,
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
+    pub(super) group6: Ipv6Addr,
 }
 
 /// Announcement settings, in the units of the file.
@@ -53,7 +56,8 @@ impl Default for Defaults {
             owner_ignore_adverts: false,
             skip_address_check: false,
             check_source: false,
-            group4: Ipv4Addr::new(224, 0, 0, 18),
+            group4: GROUP_V4,
+            group6: GROUP_V6,
         }
     }
 }
@@ -190,6 +194,7 @@ impl Lowering {
             "nftables" | "nftables_priority" | "nftables_counters" => self.firewall(statement),
             "vmac_prefix" => self.device_prefix(statement),
             "vrrp_mcast_group4" => self.group4(statement),
+            "vrrp_mcast_group6" => self.group6(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
@@ -269,13 +274,23 @@ impl Lowering {
         };
         match token.text.parse::<Ipv4Addr>() {
             Ok(group) if group.is_multicast() => self.defaults.group4 = group,
-            _ => self.warn(
-                206,
-                Class::General,
-                format!("`{}` is no IPv4 multicast address", token.text),
-                token.span,
-            ),
+            _ => self.no_group(token, "IPv4"),
         }
+    }
+
+    fn group6(&mut self, statement: &Statement) {
+        let Some(token) = statement.arguments.first() else {
+            return;
+        };
+        match token.text.parse::<Ipv6Addr>() {
+            Ok(group) if group.is_multicast() => self.defaults.group6 = group,
+            _ => self.no_group(token, "IPv6"),
+        }
+    }
+
+    fn no_group(&mut self, token: &Token, family: &str) {
+        let message = format!("`{}` is no {family} multicast address", token.text);
+        self.warn(206, Class::General, message, token.span);
     }
 
     fn mail_server(&mut self, statement: &Statement) {
