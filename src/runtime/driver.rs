@@ -688,6 +688,11 @@ impl Driver {
             Transition::Stopped => tracing::info!(instance = name, "({name}) stopped"),
             Transition::Fault => {
                 let faults = instance.map(|i| i.faults().clone()).unwrap_or_default();
+                if faults.is_empty() {
+                    // What scripts are told as a fault when a reload takes an instance away.
+                    tracing::info!(instance = name, "({name}) is gone");
+                    return;
+                }
                 tracing::warn!(instance = name, ?faults, "({name}) Entering {word} STATE");
             }
             Transition::Active | Transition::Backup => {
@@ -951,7 +956,7 @@ impl Driver {
         if Arc::ptr_eq(before, &member.placements) {
             return;
         }
-        let place = |p: &Placement| (p.ifindex, p.address.clone());
+        let place = |p: &Placement| (p.ifindex, p.address.clone(), p.dropped_in.clone());
         let now: BTreeSet<_> = member.placements.iter().map(place).collect();
         let gone = before.iter().filter(|p| !now.contains(&place(p)));
         let gone: Vec<_> = gone.cloned().collect();

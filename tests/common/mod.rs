@@ -143,24 +143,20 @@ pub fn has(host: &Host, address: &str) -> bool {
 /// Waits until `condition` holds; panics with `what` after `timeout`.
 #[track_caller]
 pub fn wait_for(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) {
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
+    let end = lab::now() + timeout;
     while !condition() {
-        assert!(waited < timeout, "{what}: not within {timeout:?}");
-        thread::sleep(step);
-        waited += step;
+        assert!(lab::now() < end, "{what}: not within {timeout:?}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Panics if `condition` stops holding within `time`.
 #[track_caller]
 pub fn stays(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
-    while waited < time {
-        assert!(condition(), "{what}: no longer after {waited:?}");
-        thread::sleep(step);
-        waited += step;
+    let end = lab::now() + time;
+    while lab::now() < end {
+        assert!(condition(), "{what}: no longer");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
