@@ -42,7 +42,9 @@ fn every_requirement_names_a_test_that_exists_or_a_reason() {
         assert_eq!(number, expected, "rows are in order and none is missing");
         expected += 1;
         let shown = cells.last().unwrap();
-        let tests: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
+        // A test's name is a sentence; other code in a reason is shorter.
+        let quoted = shown.split('`').skip(1).step_by(2);
+        let tests: Vec<_> = quoted.filter(|q| q.matches('_').count() > 2).collect();
         for test in &tests {
             assert!(
                 names.contains(*test),
