@@ -15,7 +15,9 @@ use vipd::wire::ip::{self, GROUP_V4};
 use vipd::wire::vrrp::{self, Authentication, ChecksumForm, Demands, Outgoing};
 
 fn codec(c: &mut Criterion) {
-    let addresses: Vec<_> = (1..=20).map(|n| Ipv4Addr::new(192, 0, 2, n)).collect();
+    let addresses: Vec<_> = (1..=20)
+        .map(|n| Ipv4Addr::new(192, 0, 2, n).into())
+        .collect();
     let source = Ipv4Addr::new(192, 0, 2, 200);
     let advert = Outgoing {
         version: Version::V3,
@@ -25,8 +27,8 @@ fn codec(c: &mut Criterion) {
         addresses: &addresses,
         authentication: &Authentication::None,
         checksum: ChecksumForm::PseudoHeader,
-        source,
-        destination: GROUP_V4,
+        source: source.into(),
+        destination: GROUP_V4.into(),
     };
     let emit = || ip::emit_v4(source, GROUP_V4, 255, 1, &vrrp::emit(black_box(&advert)));
     c.bench_function("emit an advert of 20 addresses", |b| b.iter(emit));

@@ -12,7 +12,7 @@ use vipd::vrrp::instance::{Effect, Fault, Input, InstanceConfig};
 use vipd::vrrp::router::{Event, Router, Tracking};
 use vipd::vrrp::track::{RiseFall, TrackerId};
 use vipd::wire::vrrp::{Advert, Authentication, Demands};
-use vipd::wire::{ip, vrrp};
+use vipd::wire::{ip, ndisc, vrrp};
 
 /// A packet from the network, for an instance that the first byte chooses.
 pub(crate) fn packet(data: &[u8]) {
@@ -34,6 +34,17 @@ pub(crate) fn packet(data: &[u8]) {
         interval: Interval::DEFAULT,
         check_hop_limit: choice & 4 == 0,
     };
+    if choice & 0x80 != 0 {
+        let message = ip::Packet {
+            source: std::net::Ipv6Addr::LOCALHOST.into(),
+            destination: ip::GROUP_V6.into(),
+            hop_limit: ip::HOP_LIMIT,
+            payload: bytes,
+        };
+        let _ = vrrp::receive(&message, &demands);
+        let _ = ndisc::NeighbourAdvert::parse(bytes);
+        let _ = ndisc::RouterAdvert::parse(bytes);
+    }
     if let Ok(packet) = ip::parse_v4(bytes)
         && vrrp::vrid(&packet).is_ok()
     {
@@ -103,6 +114,8 @@ pub(crate) fn inputs(data: &[u8]) {
                 Effect::RemoveAddresses => installed = false,
                 Effect::SendAdvert(_)
                 | Effect::AnnounceAddresses { .. }
+                | Effect::AnnounceElsewhere
+                | Effect::HeardLowerPriority
                 | Effect::Notify(_)
                 | Effect::NotifyGroup(..) => {}
             }

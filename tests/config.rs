@@ -76,6 +76,30 @@ fn every_mistake_is_reported_with_its_place() {
 }
 
 #[test]
+fn an_ipv6_instance_has_its_own_family_version_and_group() {
+    let loaded = loaded("ipv6.conf");
+    insta::assert_snapshot!("ipv6-diagnostics", said(&loaded));
+    let shown: Vec<_> = loaded
+        .config
+        .instances
+        .iter()
+        .map(|instance| {
+            let protocol = &instance.protocol;
+            let addresses: Vec<_> = instance.all_addresses().map(ToString::to_string).collect();
+            format!(
+                "{} {:?} {:?} {:?} {:?} {addresses:?}",
+                instance.name,
+                protocol.family,
+                protocol.version,
+                protocol.advertisement_interval,
+                instance.transport
+            )
+        })
+        .collect();
+    insta::assert_snapshot!("ipv6", shown.join("\n"));
+}
+
+#[test]
 fn what_does_not_work_yet_says_so_and_the_rest_runs() {
     let loaded = loaded("later.conf");
     insta::assert_snapshot!("later", said(&loaded));

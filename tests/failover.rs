@@ -603,11 +603,11 @@ fn flood(count: u32) -> u32 {
     let mut rng = rand_xorshift::XorShiftRng::seed_from_u64(1);
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let socket = AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4), Protocol::Vrrp).unwrap();
+    let group = Listen::Group(GROUP_V4.into());
+    let socket = AdvertSocket::open(&eth0, index, group, Protocol::Vrrp).unwrap();
     let source = Ipv4Addr::new(192, 168, 1, 50);
     let password = Authentication::Password(Secret::new(b"1234"));
     let vip: IpAddr = VIP.parse().unwrap();
-    let IpAddr::V4(vip) = vip else { unreachable!() };
     let good = emit(&Outgoing {
         version: Version::V2,
         vrid: Vrid::new(51).unwrap(),
@@ -616,8 +616,8 @@ fn flood(count: u32) -> u32 {
         addresses: &[vip],
         authentication: &password,
         checksum: ChecksumForm::Message,
-        source,
-        destination: GROUP_V4,
+        source: source.into(),
+        destination: GROUP_V4.into(),
     });
     let mut sent = 0;
     for number in 0..count {
@@ -637,7 +637,7 @@ fn flood(count: u32) -> u32 {
             _ => message.extend_from_slice(&[0; 4]),
         }
         let packet = emit_v4(source, GROUP_V4, ttl, 1, &message);
-        sent += u32::from(socket.send(GROUP_V4, &packet).is_ok());
+        sent += u32::from(socket.send(GROUP_V4.into(), &packet).is_ok());
         if number % 100 == 0 {
             thread::sleep(MILLISECOND);
         }

@@ -227,7 +227,7 @@ fn check_unicast_src_keeps_out_who_is_no_peer() {
     let packet = emit_v4(STRANGER, NODE1, 255, 1, &message);
     let claim = || {
         let (socket, _) = stranger.enter(|| (raw_socket(), ())).unwrap();
-        socket.send(NODE1, &packet).unwrap();
+        socket.send(NODE1.into(), &packet).unwrap();
     };
     claim();
     let line = format!("from {STRANGER} discarded: not from a configured peer");
@@ -362,8 +362,8 @@ fn advert(
         addresses: &[VIP.parse().unwrap()],
         authentication,
         checksum: ChecksumForm::Message,
-        source,
-        destination,
+        source: source.into(),
+        destination: destination.into(),
     })
 }
 
@@ -395,7 +395,7 @@ fn forged(kind: &Authentication) -> Vec<Vec<u8>> {
 fn raw_socket() -> AdvertSocket {
     let eth0 = InterfaceName::new("eth0").unwrap();
     let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4), Protocol::Vrrp).unwrap()
+    AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4.into()), Protocol::Vrrp).unwrap()
 }
 
 /// Sends `packets` over and over; says how many left.
@@ -410,7 +410,7 @@ fn flood(packets: &[Vec<u8>]) -> u32 {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) {
         for packet in next.by_ref().take(25) {
-            sent += u32::from(socket.send(GROUP_V4, packet).is_ok());
+            sent += u32::from(socket.send(GROUP_V4.into(), packet).is_ok());
         }
         let due = Duration::from_micros(u64::from(sent) * 200);
         thread::sleep(due.saturating_sub(start.elapsed()));

@@ -13,10 +13,10 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, installed, keepalived, lab,
-    no_errors, stays, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, VIPS6, group_text, has, host, installed,
+    keepalived, lab, no_errors, stays, vipd, wait_for,
 };
-use vipd::lab::{Host, Lab, Process};
+use vipd::lab::{Captured, Host, Lab, Process};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaker {
@@ -35,6 +35,7 @@ impl Node {
     fn new(lab: &Lab, folder: &Folder, number: u8, speaker: Speaker, text: &str) -> Self {
         let name = format!("node{number}");
         let host = host(lab, &name, &format!("192.168.1.{number}/24"));
+        host.add_address(&format!("fd00::{number}/64")).unwrap();
         let file = folder.write(&format!("{name}.conf"), text);
         let process = start(&host, speaker, &file);
         Self {
@@ -46,7 +47,7 @@ impl Node {
     }
 
     fn holds(&self) -> bool {
-        has(&self.host, VIP)
+        has(&self.host, VIP) || has(&self.host, VIP6)
     }
 
     fn restart(&mut self) {
@@ -62,6 +63,7 @@ impl Node {
             "mismatch",
             "Invalid",
             "bad checksum",
+            "not link-local",
         ];
         let output = self.process.output();
         let found = output
@@ -249,6 +251,92 @@ fn unicast_with_an_authentication_header_in_both_roles() {
 }
 
 #[test]
+fn v3_over_ipv6_vipd_preferred() {
+    live_together(Speaker::Vipd, Speaker::Keepalived, &Instance::v6());
+}
+
+#[test]
+fn v3_over_ipv6_keepalived_preferred() {
+    live_together(Speaker::Keepalived, Speaker::Vipd, &Instance::v6());
+}
+
+/// No RFC has it, but keepalived does.
+#[test]
+fn v2_over_ipv6_in_both_roles() {
+    let instance = Instance {
+        version: 2,
+        interval: "1",
+        ..Instance::v6()
+    };
+    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
+    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
+}
+
+#[test]
+fn unicast_over_ipv6_in_both_roles() {
+    for (first, second) in [
+        (Speaker::Vipd, Speaker::Keepalived),
+        (Speaker::Keepalived, Speaker::Vipd),
+    ] {
+        unicast(first, second, &Instance::v6(), "");
+    }
+}
+
+/// Neighbour adverts differ in the hardware address alone, and what follows from it.
+#[test]
+fn neighbour_adverts_are_keepaliveds_to_the_byte() {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let vip = VIP6.parse().unwrap();
+    let announces = move |frame: &Captured| frame.announced() == Some(vip);
+    let capture = lab.capture(announces).unwrap();
+    let folder = Folder::new();
+    let mut seen = Vec::new();
+    for (number, speaker) in [(1, Speaker::Vipd), (2, Speaker::Keepalived)] {
+        let mut node = Node::new(&lab, &folder, number, speaker, &Instance::v6().text());
+        let mut bytes = capture.find(SOON, |_| true).unwrap().bytes;
+        node.process.kill();
+        // Ethernet source, checksum, target link-layer address.
+        for own in [6..12, 56..58, 80..86] {
+            bytes[own].fill(0);
+        }
+        seen.push(bytes);
+        node.host.unplug().unwrap();
+        let _ = capture.drain();
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+/// What keepalived sends, and what it is sent, are the same but for the sender.
+#[test]
+fn adverts_over_ipv6_are_keepaliveds_to_the_byte() {
+    if !installed("keepalived") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let capture = lab.capture(|frame| frame.advert().is_some()).unwrap();
+    let folder = Folder::new();
+    let mut seen = Vec::new();
+    for (number, speaker) in [(1, Speaker::Vipd), (2, Speaker::Keepalived)] {
+        let mut node = Node::new(&lab, &folder, number, speaker, &Instance::v6().text());
+        wait_for("it is active", SOON, || node.holds());
+        let mut bytes = capture.find(SOON, |_| true).unwrap().bytes;
+        node.process.kill();
+        bytes.drain(..14);
+        // Flow label, source and checksum are each one's own.
+        for own in [1..4, 8..24, 46..48] {
+            bytes[own].fill(0);
+        }
+        seen.push(bytes);
+        node.host.unplug().unwrap();
+        let _ = capture.drain();
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
 fn unicast_in_both_roles() {
     for (first, second) in [
         (Speaker::Vipd, Speaker::Keepalived),
@@ -269,9 +357,14 @@ fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>, authenticat
     }
     let Some(lab) = lab() else { return };
     let folder = Folder::new();
+    let net = if instance.vips == VIPS6 {
+        "fd00::"
+    } else {
+        "192.168.1."
+    };
     let with = |priority, us: u8, peer: u8| {
         let more = format!(
-            "unicast_src_ip 192.168.1.{us}\n    unicast_peer {{\n        192.168.1.{peer}\n    }}\n    \
+            "unicast_src_ip {net}{us}\n    unicast_peer {{\n        {net}{peer}\n    }}\n    \
              {authentication}"
         );
         Instance {

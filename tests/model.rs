@@ -140,7 +140,7 @@ impl Model {
             return;
         }
         let node = usize::from((chosen - 1) / 2);
-        if chosen % 2 == 0 {
+        if chosen.is_multiple_of(2) {
             if self.routers[node].take().is_some() {
                 self.installed[node] = false;
             } else {
@@ -167,10 +167,13 @@ impl Model {
         router.handle(self.now, event, &mut effects);
         for (_, effect) in effects {
             match effect {
+                Effect::AnnounceElsewhere
+                | Effect::HeardLowerPriority
+                | Effect::NotifyGroup(..) => {}
                 Effect::InstallAddresses => self.installed[node] = true,
                 Effect::RemoveAddresses => self.installed[node] = false,
                 Effect::SendAdvert(priority) => self.send(node, priority, choices),
-                Effect::AnnounceAddresses { .. } | Effect::Notify(_) | Effect::NotifyGroup(..) => {}
+                Effect::AnnounceAddresses { .. } | Effect::Notify(_) => {}
             }
         }
         let holds = self.routers[node]

@@ -15,9 +15,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
-    AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
-    Notify, Peer, ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
-    VirtualMac,
+    AntiReplay, Authentication, Command, Config, Firewall, Gaps, Globals, Hmac, HmacMode, Instance,
+    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, TrackedInterface,
+    TrackedScript, Transport, VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -205,17 +205,29 @@ prop_compose! {
     }
 }
 
+fn group_notify() -> impl Strategy<Value = Notify> {
+    vec(option::of(command()), 5).prop_map(|programs| {
+        let mut programs = programs.into_iter();
+        let mut next = || programs.next().flatten();
+        Notify {
+            any: next(),
+            active: next(),
+            backup: next(),
+            fault: next(),
+            stop: next(),
+            ..Notify::default()
+        }
+    })
+}
+
 fn notify() -> impl Strategy<Value = Notify> {
-    let program = || option::of(command());
-    (program(), program(), program(), program(), program()).prop_map(
-        |(any, active, backup, fault, stop)| Notify {
-            any,
-            active,
-            backup,
-            fault,
-            stop,
-        },
-    )
+    let more = (option::of(command()), option::of(command()), any::<bool>());
+    (group_notify(), more).prop_map(|(notify, (deleted, heard_lower_priority, says))| Notify {
+        says_deleted: says || deleted.is_some(),
+        deleted,
+        heard_lower_priority,
+        ..notify
+    })
 }
 
 fn interface() -> impl Strategy<Value = InterfaceName> {
@@ -315,6 +327,40 @@ fn transport() -> impl Strategy<Value = Transport> {
     ]
 }
 
+/// The same with addresses of the other family.
+fn over_ipv6(transport: Transport) -> Transport {
+    let six = |ip: IpAddr| match ip {
+        IpAddr::V4(four) if four.is_multicast() => {
+            IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, u16::from(four.octets()[3])])
+        }
+        IpAddr::V4(four) => four.to_ipv6_mapped().into(),
+        six => six,
+    };
+    match transport {
+        Transport::Multicast { group, source } => Transport::Multicast {
+            group: six(group),
+            source: source.map(six),
+        },
+        Transport::Unicast {
+            source,
+            peers,
+            ttl,
+            check_source,
+        } => Transport::Unicast {
+            source: source.map(six),
+            peers: peers
+                .into_iter()
+                .map(|peer| Peer {
+                    address: six(peer.address),
+                    ..peer
+                })
+                .collect(),
+            ttl,
+            check_source,
+        },
+    }
+}
+
 prop_compose! {
     fn virtual_mac()(
         own: bool, tail: [u8; 5], device in option::of(interface()),
@@ -324,6 +370,25 @@ prop_compose! {
         let mac = [if own { 2 } else { 0 }, a, b, c, d, e];
         VirtualMac { mac, device, group, advertise_from_base }
     }
+}
+
+/// Nothing, or at least a millisecond.
+fn long() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(0), 1_000_u64..4_000_000_000].prop_map(Duration::from_micros)
+}
+
+fn pacing() -> impl Strategy<Value = Pacing> {
+    let gaps = || (long(), long()).prop_map(|(arp, ndisc)| Gaps { arp, ndisc });
+    let groups = vec((vec(interface(), 1..3), gaps()), 0..3);
+    (gaps(), groups).prop_map(|(default, groups)| {
+        let mut seen = std::collections::BTreeSet::new();
+        let groups = groups.into_iter().map(|(mut interfaces, gaps)| {
+            interfaces.retain(|i| seen.insert(i.clone()));
+            PacingGroup { interfaces, gaps }
+        });
+        let groups = groups.filter(|g| !g.interfaces.is_empty()).collect();
+        Pacing { default, groups }
+    })
 }
 
 fn firewall() -> impl Strategy<Value = Firewall> {
@@ -336,8 +401,10 @@ fn firewall() -> impl Strategy<Value = Firewall> {
 
 fn announcement() -> impl Strategy<Value = Announcement> {
     let time = || option::of((1_u64..4_000).prop_map(Duration::from_secs));
-    (1_u32..100, time(), time(), 1_u32..100, 0_u32..100, time()).prop_map(
-        |(repeat, delay, refresh, refresh_repeat, lower_priority_repeat, lower_priority_delay)| {
+    let times = (time(), time(), time(), time());
+    (times, 1_u32..100, 1_u32..100, 0_u32..100).prop_map(
+        |(times, repeat, refresh_repeat, lower_priority_repeat)| {
+            let (delay, refresh, lower_priority_delay, elsewhere) = times;
             Announcement {
                 repeat,
                 delay,
@@ -345,6 +412,7 @@ fn announcement() -> impl Strategy<Value = Announcement> {
                 refresh_repeat,
                 lower_priority_repeat,
                 lower_priority_delay,
+                elsewhere,
             }
         },
     )
@@ -376,7 +444,8 @@ prop_compose! {
     fn protocol()(
         v3: bool, priority in 1_u8..=255, interval in 1_u16..=4095, preempt_mode: bool,
         delay in 0_u64..2_000_000, start_active: bool, down in 1_u8..=100, lower: bool,
-        higher: bool, announcement in announcement()
+        higher: bool, announcement in announcement(), hears: bool, late in option::of(1_u8..=254),
+        listen: bool
     ) -> InstanceConfig {
         let version = if v3 { Version::V3 } else { Version::V2 };
         let owner = priority == 255;
@@ -391,6 +460,9 @@ prop_compose! {
             down_timer_adverts: down,
             answer_lower_priority: lower,
             answer_higher_priority: higher,
+            owner_hears_adverts: hears || !owner,
+            late_timer_priority: late.filter(|_| !preempt_mode).map(Priority::new),
+            listen_before_lead: listen,
             ..InstanceConfig::new(Vrid::new(1).unwrap())
         }
     }
@@ -403,9 +475,18 @@ prop_compose! {
         password in option::of("\\PC{1,2}"), header: bool, hmac in option::of(hmac()),
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
-        virtual_mac in option::of(virtual_mac()), accept: bool
+        virtual_mac in option::of(virtual_mac()), accept: bool,
+        track_source: bool, skip_address_check: bool, own6 in option::of(vec(address6(), 0..4))
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
+        let (mut transport, mut virtual_mac) = (transport, virtual_mac);
+        let password = password.filter(|_| own6.is_none());
+        if let Some(own6) = own6 {
+            protocol.family = Family::V6;
+            addresses = own6;
+            transport = over_ipv6(transport);
+            virtual_mac = None;
+        }
         let mut seen = std::collections::BTreeSet::new();
         let mut fresh = |a: &VirtualAddress| seen.insert((a.address, a.interface.clone()));
         addresses.retain(&mut fresh);
@@ -445,7 +526,7 @@ prop_compose! {
         Instance {
             name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
             checksum_without_pseudo_header: checksum,
-            accept_mode: accept || owner, virtual_mac,
+            accept_mode: accept || owner, virtual_mac, track_source, skip_address_check,
             ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
         }
     }
@@ -459,7 +540,12 @@ fn config() -> impl Strategy<Value = Config> {
         option::of("\\PC{0,6}"),
         option::of(user()),
         any::<bool>(),
-        (firewall(), option::of("[a-z]{1,8}")),
+        (
+            firewall(),
+            option::of("[a-z]{1,8}"),
+            [long(), long()],
+            pacing(),
+        ),
     )
         .prop_flat_map(
             |(
@@ -468,7 +554,7 @@ fn config() -> impl Strategy<Value = Config> {
                 router_id,
                 script_user,
                 script_security,
-                (firewall, device_prefix),
+                (firewall, device_prefix, [startup_delay, delay_after_boot], pacing),
             )| {
                 let globals = Globals {
                     router_id,
@@ -476,6 +562,8 @@ fn config() -> impl Strategy<Value = Config> {
                     script_security,
                     firewall,
                     device_prefix,
+                    startup_delay,
+                    delay_after_boot,
                 };
                 let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
                 let scripts: Vec<_> = names.iter().cloned().map(script).collect();
@@ -483,7 +571,7 @@ fn config() -> impl Strategy<Value = Config> {
                 let instances: Vec<_> = instances
                     .map(|(name, vrid)| instance(name, vrid, names.clone()))
                     .collect();
-                (scripts, instances, notify(), any::<bool>()).prop_map(
+                (scripts, instances, group_notify(), any::<bool>()).prop_map(
                     move |(scripts, instances, notify, grouped)| {
                         let members = instances.iter().map(|i| i.name.clone()).collect();
                         let mut groups = vec![SyncGroup {
@@ -494,6 +582,7 @@ fn config() -> impl Strategy<Value = Config> {
                         groups.retain(|g| grouped && !g.members.is_empty());
                         Config {
                             globals: globals.clone(),
+                            pacing: pacing.clone(),
                             scripts,
                             instances,
                             groups,

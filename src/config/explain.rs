@@ -423,6 +423,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "Write `sync_group_tracking_weight` in the group, and track in the group.",
     ),
     row(
+        429,
+        "Adverts over IPv6 come from a link-local address, and RFC 9568 wants the first address that moves to be one as well, so that routes through it stay valid.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress { 2001:db8::10/64 }\n}\n",
+        "Put an address such as `fe80::1:2` in front, the same on all its routers.",
+    ),
+    row(
         430,
         "A program is not there, cannot be run by its user, or could be changed by somebody other than root. keepalived disables it: the node does not notice when the service dies.",
         "",

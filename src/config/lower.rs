@@ -134,6 +134,7 @@ impl Lowering {
             "global_defs" => self.globals(statement),
             "vrrp_script" => self.track_script(statement),
             "vrrp_instance" => self.instance(statement),
+            "garp_group" => self.pacing_group(statement),
             "vrrp_sync_group" => self.sync_group(statement),
             "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
             "vrrp_track_process" => self.other_block(statement, Some("track_process")),

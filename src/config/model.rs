@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{Family, InterfaceName, Interval, Secret, VirtualAddress, Vrid};
+use crate::types::{Family, Instant, InterfaceName, Interval, Secret, VirtualAddress, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
 use crate::wire::arp::Mac;
@@ -20,6 +20,8 @@ pub struct Config {
     pub scripts: Vec<TrackScript>,
     /// `vrrp_instance` blocks in file order; names are unique.
     pub instances: Vec<Instance>,
+    /// `garp_group` blocks, `vrrp_garp_interval` and `vrrp_gna_interval`.
+    pub pacing: Pacing,
     /// `vrrp_sync_group` blocks in file order; names are unique.
     pub groups: Vec<SyncGroup>,
 }
@@ -38,6 +40,11 @@ pub struct Globals {
     /// Beginning of the names of devices with a virtual MAC; `vrrp` when `None`.
     /// keepalived: `vmac_prefix`.
     pub device_prefix: Option<String>,
+    /// VRRP is held back so long after the start. keepalived: `vrrp_startup_delay`, 0.
+    pub startup_delay: Duration,
+    /// VRRP is held back until the host has been up so long. keepalived:
+    /// `vrrp_delay_after_boot`, 0.
+    pub delay_after_boot: Duration,
 }
 
 /// Where firewall rules go. keepalived: `nftables` and its options.
@@ -57,6 +64,56 @@ impl Default for Firewall {
             table: "keepalived".to_owned(),
             priority: -1,
             counters: false,
+        }
+    }
+}
+
+impl Globals {
+    /// Until when VRRP is held back, by a daemon that was `started` on a host that `booted`.
+    #[must_use]
+    pub fn held_until(&self, booted: Instant, started: Instant) -> Instant {
+        (started + self.startup_delay).max(booted + self.delay_after_boot)
+    }
+}
+
+/// Least time between announcements. keepalived: `vrrp_garp_interval`, `garp_group`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gaps {
+    /// Between gratuitous ARPs; default 0.
+    pub arp: Duration,
+    /// Between unsolicited neighbour advertisements; default 0.
+    pub ndisc: Duration,
+}
+
+/// Interfaces that take turns with their announcements. keepalived: `garp_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PacingGroup {
+    /// The interfaces, each in no other group.
+    pub interfaces: Vec<InterfaceName>,
+    /// The gaps over all of them.
+    pub gaps: Gaps,
+}
+
+/// How fast addresses are announced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// On each interface that is in no group.
+    pub default: Gaps,
+    /// Groups of interfaces.
+    pub groups: Vec<PacingGroup>,
+}
+
+impl Pacing {
+    /// The gaps on `interface`, and the position of the group it shares them with.
+    #[must_use]
+    pub fn of(&self, interface: &InterfaceName) -> (Option<usize>, Gaps) {
+        let mut groups = self.groups.iter();
+        match groups.position(|g| g.interfaces.contains(interface)) {
+            Some(at) => (
+                Some(at),
+                self.groups.get(at).map_or(self.default, |g| g.gaps),
+            ),
+            None => (None, self.default),
         }
     }
 }
@@ -249,6 +306,13 @@ pub struct Notify {
     pub fault: Option<Command>,
     /// When the daemon stops. keepalived: `notify_stop`.
     pub stop: Option<Command>,
+    /// When a reload takes the instance away: `DELETED` is said instead of `FAULT`.
+    /// keepalived: `notify_deleted`, off.
+    pub says_deleted: bool,
+    /// The program for it. keepalived: `notify_deleted SCRIPT`.
+    pub deleted: Option<Command>,
+    /// While Active, when a lower priority is heard. keepalived: `notify_master_rx_lower_pri`.
+    pub heard_lower_priority: Option<Command>,
 }
 
 /// A virtual MAC address on a device of its own. keepalived: `use_vmac`.
@@ -303,6 +367,11 @@ pub struct Instance {
     pub accept_mode: bool,
     /// The state of the own interface does not count. keepalived: `dont_track_primary`.
     pub ignore_own_interface: bool,
+    /// A configured source address that is gone is a fault. keepalived: `track_src_ip`, false.
+    pub track_source: bool,
+    /// The address list of a peer that is known is not compared with ours. keepalived:
+    /// `skip_check_adv_addr`, false.
+    pub skip_address_check: bool,
     /// keepalived: `track_script`.
     pub track_scripts: Vec<TrackedScript>,
     /// keepalived: `track_interface`.

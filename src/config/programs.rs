@@ -92,8 +92,11 @@ fn forget(notify: &mut Notify, command: &Command) {
         backup,
         fault,
         stop,
+        says_deleted: _,
+        deleted,
+        heard_lower_priority: lower,
     } = notify;
-    for place in [any, active, backup, fault, stop] {
+    for place in [any, active, backup, fault, stop, deleted, lower] {
         place.take_if(|c| c == command);
     }
 }

@@ -25,6 +25,7 @@ pub fn commands(notify: &Notify, about: About<'_>, transition: Transition) -> Ve
         Transition::Backup => &notify.backup,
         Transition::Fault => &notify.fault,
         Transition::Stopped => &notify.stop,
+        Transition::Deleted => &notify.deleted,
     };
     let (kind, name, priority) = match about {
         About::Instance(name, priority) => ("INSTANCE", name, priority.get()),

@@ -10,6 +10,7 @@ pub const fn transition(transition: Transition) -> &'static str {
         Transition::Backup => "BACKUP",
         Transition::Fault => "FAULT",
         Transition::Stopped => "STOP",
+        Transition::Deleted => "DELETED",
     }
 }
 

@@ -15,6 +15,7 @@ use crate::sys::socket::wait_readable;
 use crate::sys::tap::Tap;
 use crate::wire::auth::ah;
 use crate::wire::ip;
+use crate::wire::ndisc::NeighbourAdvert;
 
 const AUTHENTICATION_HEADER: u8 = ip::Protocol::AuthenticationHeader.number();
 
@@ -66,6 +67,19 @@ pub struct SeenAdvert {
     pub message: Vec<u8>,
 }
 
+/// A neighbour advertisement: no checksum is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenNeighbour {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver or group.
+    pub destination: IpAddr,
+    /// Hop limit.
+    pub hop_limit: u8,
+    /// What it says.
+    pub advert: NeighbourAdvert,
+}
+
 impl Captured {
     /// It is ARP or VRRP, or a neighbour advertisement: what the protocol itself sends.
     #[must_use]
@@ -85,6 +99,18 @@ impl Captured {
             sender_mac: read(arp, 8)?,
             sender: read::<4>(arp, 14)?.into(),
             target: read::<4>(arp, 24)?.into(),
+        })
+    }
+
+    /// The neighbour advertisement in it.
+    #[must_use]
+    pub fn neighbour(&self) -> Option<SeenNeighbour> {
+        let packet = self.ipv6().filter(|packet| packet.protocol == 58)?;
+        Some(SeenNeighbour {
+            source: packet.source,
+            destination: packet.destination,
+            hop_limit: packet.hop_limit,
+            advert: NeighbourAdvert::parse(packet.payload)?,
         })
     }
 
@@ -127,11 +153,8 @@ impl Captured {
     }
 
     fn unsolicited_neighbour(&self) -> Option<IpAddr> {
-        let packet = self.ipv6().filter(|packet| packet.protocol == 58)?;
-        let solicited = packet.payload.get(4)? & 0x40 != 0;
-        let advertises = packet.payload.first() == Some(&136) && !solicited;
-        let target = read::<16>(packet.payload, 8)?;
-        advertises.then(|| Ipv6Addr::from(target).into())
+        let advert = self.neighbour()?.advert;
+        (!advert.solicited).then(|| advert.target.into())
     }
 
     fn ipv4(&self) -> Option<IpPacket<'_>> {
@@ -316,6 +339,17 @@ mod tests {
         assert_eq!(frame.announced(), Some(address.into()));
         assert!(frame.is_protocol());
         assert_eq!(frame.advert(), None);
+    }
+
+    #[test]
+    fn an_unsolicited_neighbour_advert_announces_its_address() {
+        let address: Ipv6Addr = "fd00::100".parse().unwrap();
+        let mac = [2, 0, 0, 0, 0, 1];
+        let frame = captured(crate::wire::ndisc::unsolicited(mac, address, true));
+        assert_eq!(frame.announced(), Some(address.into()));
+        let seen = frame.neighbour().unwrap();
+        assert_eq!((seen.hop_limit, seen.source), (255, address.into()));
+        assert_eq!(seen.advert.link_address, Some(mac));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -30,7 +30,10 @@ impl EchoServer {
     ///
     /// [`Error::Socket`] if the port is taken, or [`Error::Thread`].
     pub fn start(host: &Host, port: u16) -> Result<Self, Error> {
-        let socket = open(host, port, "echo server")?;
+        let purpose = "echo server";
+        // A socket for IPv6 answers IPv4 too, where there is IPv6 at all.
+        let socket = open(host, Ipv6Addr::UNSPECIFIED.into(), port, purpose)
+            .or_else(|_| open(host, Ipv4Addr::UNSPECIFIED.into(), port, purpose))?;
         let name = host.name().as_bytes().to_vec();
         let worker = Worker::start("echo", move |wanted| {
             let mut buffer = [0; 8];
@@ -95,7 +98,11 @@ impl Prober {
     ///
     /// [`Error::Socket`] or [`Error::Thread`].
     pub fn start(host: &Host, target: SocketAddr, interval: Duration) -> Result<Self, Error> {
-        let socket = Arc::new(open(host, 0, "prober")?);
+        let local = match target {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = Arc::new(open(host, local, 0, "prober")?);
         let log = Arc::new(Log::default());
         let (answers, answer_log) = (Arc::clone(&socket), Arc::clone(&log));
         let receiver = Worker::start("probe-answers", move |wanted| {
@@ -207,9 +214,9 @@ fn report(probes: &[Probe]) -> ProbeReport {
     report
 }
 
-fn open(host: &Host, port: u16, purpose: &'static str) -> Result<UdpSocket, Error> {
+fn open(host: &Host, local: IpAddr, port: u16, purpose: &'static str) -> Result<UdpSocket, Error> {
     let bind = || -> io::Result<UdpSocket> {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+        let socket = UdpSocket::bind((local, port))?;
         socket.set_read_timeout(Some(HEARTBEAT))?;
         Ok(socket)
     };

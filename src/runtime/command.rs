@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::links::Links;
 use crate::config::model;
 use crate::sys::socket::Waker;
-use crate::types::{InstanceId, InterfaceName, Priority};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::Transition;
 use crate::vrrp::router::Tracking;
@@ -24,6 +24,8 @@ pub enum Command {
     Links(Links),
     /// The kernel has removed these virtual addresses from an interface.
     AddressesGone(BTreeSet<IpAddr>),
+    /// The kernel takes none of an instance's addresses, after several attempts.
+    InstallFailed(InstanceId),
     /// A tracker has a result.
     TrackResult {
         /// Which one.
@@ -31,6 +33,8 @@ pub enum Command {
         /// Whether it succeeded.
         success: bool,
     },
+    /// The link of an interface has received something.
+    LinkProved(InterfaceName),
     /// A new configuration.
     Reload(Box<Changes>),
     /// Answer once every command before this one has been obeyed.
@@ -78,6 +82,10 @@ pub struct Changes {
     pub trackers: Vec<(TrackerId, RiseFall)>,
     /// Trackers that keep their results with other counts: rise and fall.
     pub counts: Vec<(TrackerId, u32, u32)>,
+    /// How fast addresses are announced.
+    pub pacing: model::Pacing,
+    /// Instances that come neither hear nor send before then.
+    pub held_until: Option<Instant>,
     /// All sync groups.
     pub groups: Vec<SyncedGroup>,
     /// Instances that go.
@@ -106,6 +114,13 @@ pub enum Report {
     },
     /// An instance that a reload took away has let go of everything.
     Departed(InstanceId),
+    /// An Active Router has heard a lower priority.
+    HeardLowerPriority {
+        /// Which one.
+        id: InstanceId,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// A sync group has changed its state.
     GroupTransition {
         /// Which one.

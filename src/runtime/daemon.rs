@@ -1,5 +1,6 @@
 //! The life of the daemon: start, reload, end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 
+use super::clock;
 use super::command::{Command, Handle, Report};
 use super::devices::{Devices, Orders};
 use super::driver::Driver;
@@ -18,6 +20,7 @@ use super::keeper;
 use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
+use super::proof;
 use super::reload::Registry;
 use super::scripts::Scripts;
 use crate::config::model::{self, Config, Instance};
@@ -26,7 +29,7 @@ use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
 use crate::sys::socket::{self, PacketSocket};
-use crate::types::{InterfaceName, VirtualAddress};
+use crate::types::{Instant, InterfaceName, VirtualAddress};
 
 /// Longest wait for scripts that were started because the daemon stops. keepalived: 1 s.
 const STOP_SCRIPTS: Duration = Duration::from_secs(1);
@@ -121,6 +124,8 @@ struct Daemon {
     scripts: Scripts,
     notifies: Notifies,
     virtual_addresses: VirtualAddresses,
+    started: Instant,
+    listening: watch::Sender<BTreeSet<InterfaceName>>,
     reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
@@ -144,7 +149,7 @@ impl Daemon {
         // Without an answer they are missed later.
         let _ = devices.adopt(&config).blocking_recv();
         let watcher = Watcher::open(virtual_addresses.clone())?;
-        let executor = Executor::new(Netlink::open()?, PacketSocket::open()?);
+        let (netlink, packets) = (Netlink::open()?, PacketSocket::open()?);
         let (jobs, work) = mpsc::channel();
         let (report, reports) = unbounded_channel();
         let orders = devices.orders();
@@ -157,6 +162,7 @@ impl Daemon {
         });
         let (driver, engine) =
             Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+        let executor = Executor::new(netlink, packets, engine.clone());
         let (end, ended) = oneshot::channel();
         let threads = vec![
             spawn("vipd-kernel", move || work_on(executor, &work))?,
@@ -183,6 +189,8 @@ impl Daemon {
             scripts: Scripts::default(),
             notifies: Notifies::default(),
             virtual_addresses,
+            started: clock::now(),
+            listening: watch::Sender::new(BTreeSet::new()),
             reports: Some(reports),
             first: Some(config),
         })
@@ -198,6 +206,10 @@ impl Daemon {
             .reports
             .take()
             .map(|reports| tokio::spawn(notifier::run(self.notifies.clone(), reports)));
+        tokio::spawn(proof::watch(
+            self.listening.subscribe(),
+            self.engine.clone(),
+        ));
         if let Some(config) = self.first.take() {
             self.adopt(config).await;
         }
@@ -320,8 +332,15 @@ impl Daemon {
     /// Goes over to a configuration and waits until the engine runs it.
     async fn adopt(&mut self, config: Config) {
         let keeper::Devices { names, table, .. } = self.make_devices(&config).await;
-        let adoption = self.registry.adopt(config, &names, &table);
+        let mut adoption = self.registry.adopt(config, &names, &table);
         self.devices.expect(adoption.changes.removed.clone());
+        // The clock counts from the boot.
+        let held_until = adoption
+            .globals
+            .held_until(Instant::default(), self.started);
+        adoption.changes.held_until = Some(held_until);
+        // The watcher of links has ended if nobody is told.
+        let _ = self.listening.send(adoption.listening);
         self.virtual_addresses.set(adoption.virtual_addresses);
         self.notifies
             .set(adoption.globals, adoption.notifies, adoption.group_notifies);

@@ -15,19 +15,20 @@ use super::authenticator::Proven;
 use super::breath::Breath;
 use super::clock;
 use super::command::{Assignment, Changes, Command, Handle, Report, Reporter, SyncedGroup};
-use super::executor::{Action, Chain, Job, Placement, Placements, Work};
-use super::links::Links;
+use super::executor::{Action, Chain, Job, Lane, Pace, Placement, Placements, Work};
+use super::links::{LinkState, Links};
 use super::member::{Complaint, Footing, Member};
 use super::pool::{Key, Members, Pool};
+use crate::config::model::{Gaps, Pacing};
 use crate::control::statistics;
 use crate::control::vocabulary;
-use crate::sys::socket::{self, Waker};
+use crate::sys::socket::{self, Datagram, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Fault, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
 use crate::wire::auth::ah;
-use crate::wire::ip::{self, Packet, Protocol};
+use crate::wire::ip::{Packet, Protocol};
 use crate::wire::vrrp::{self, Received, Rejected};
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -68,6 +69,9 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    pacing: Pacing,
+    /// Instances that come are held back until then.
+    held_until: Option<Instant>,
     /// Names of the sync groups.
     groups: BTreeMap<GroupId, Arc<str>>,
     /// Instances that a reload took away and that still hand over.
@@ -105,6 +109,8 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            pacing: Pacing::default(),
+            held_until: None,
             groups: BTreeMap::new(),
             leaving: BTreeSet::new(),
             stopping: false,
@@ -220,7 +226,7 @@ impl Driver {
             match self.pool.receive(key, buffer) {
                 Ok(Some(datagram)) => {
                     let at = clock::received_at(datagram.received);
-                    self.take_packet(key, at, datagram.bytes);
+                    self.take_packet(key, at, &datagram);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -233,12 +239,13 @@ impl Driver {
         }
     }
 
-    fn take_packet(&mut self, key: &Key, at: Instant, bytes: &[u8]) {
-        tracing::trace!(interface = %key.0, length = bytes.len(), "packet received");
+    fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let length = datagram.bytes().len();
+        tracing::trace!(interface = %key.0, length, "packet received");
         let parsed = match key.2 {
-            Protocol::Vrrp => ip::parse_v4(bytes).map(|packet| (packet, None)),
+            Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
             Protocol::AuthenticationHeader => {
-                ah::parse(bytes).map(|(packet, header)| (packet, Some(header)))
+                ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
             }
         };
         let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
@@ -293,7 +300,9 @@ impl Driver {
             return;
         };
         let source = received.advert.source;
-        if !member.lists_same_addresses(received) {
+        let known = self.router.instance(id).and_then(Instance::active_router);
+        let skipped = member.config.skip_address_check && known.is_some_and(|k| k.0 == source);
+        if !skipped && !member.lists_same_addresses(received) {
             member.statistics.address_list_differs += 1;
             if member.complain(Complaint::AddressList(source)) {
                 tracing::warn!(
@@ -304,6 +313,15 @@ impl Driver {
                     member.name
                 );
             }
+        }
+        if !received.lists_link_local_first() && member.complain(Complaint::FirstAddress(source)) {
+            // Whoever wrote the list heard it from the check of the file: no warning each time.
+            tracing::info!(
+                instance = &*member.name,
+                %source,
+                "({}) the first address that {source} advertises is not link-local (RFC 9568 §5.2.9)",
+                member.name
+            );
         }
         let (ours, theirs) = (member.checksum_form(), received.checksum);
         if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
@@ -351,12 +369,15 @@ impl Driver {
             match command {
                 Command::Links(links) => {
                     self.host = links;
+                    self.send_paces();
                     self.settle_all();
                 }
                 Command::AddressesGone(addresses) => self.restore(&addresses),
+                Command::InstallFailed(id) => self.refuse(id),
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
+                Command::LinkProved(interface) => self.link_proved(&interface),
                 Command::Reload(changes) => self.reload(*changes),
                 Command::Confirm(reply) => {
                     // The asker may have lost patience.
@@ -381,6 +402,18 @@ impl Driver {
         }
     }
 
+    /// Leaves the addresses to a peer when the kernel takes none of them here.
+    fn refuse(&mut self, id: InstanceId) {
+        let holds = self
+            .router
+            .instance(id)
+            .is_some_and(Instance::holds_addresses);
+        if let Some(member) = self.members.get_mut(&id).filter(|_| holds) {
+            member.refused_on = member.footing.ifindex;
+            self.settle(id);
+        }
+    }
+
     /// Has addresses put back that are to be here and that the kernel has removed: somebody else
     /// did it, or it is an old piece of news, which does no harm.
     fn restore(&mut self, addresses: &BTreeSet<IpAddr>) {
@@ -395,6 +428,26 @@ impl Driver {
             self.enqueue(id, Action::Restore);
         }
         self.flush();
+    }
+
+    fn link_proved(&mut self, interface: &InterfaceName) {
+        let members = self.members.iter();
+        let concerned = members.filter(|(_, m)| m.config.interface == *interface);
+        let ids: Vec<_> = concerned.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.handle(clock::now(), Event::Instance(id, Input::LinkProved));
+        }
+    }
+
+    /// Says to the executor how fast it may announce on each interface there is.
+    fn send_paces(&mut self) {
+        let pace = |(name, link): (&InterfaceName, &LinkState)| {
+            let (group, gaps) = self.pacing.of(name);
+            let lane = group.map_or(Lane::Interface(link.index), Lane::Group);
+            (gaps != Gaps::default()).then_some((link.index, Pace { lane, gaps }))
+        };
+        let paces = self.links.iter().filter_map(pace).collect();
+        self.helpless |= self.jobs.send(Work::Pace(paces)).is_err();
     }
 
     fn shut_down(&mut self) {
@@ -506,6 +559,8 @@ impl Driver {
             Effect::InstallAddresses => self.enqueue(id, Action::Install),
             Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
             Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
+            Effect::AnnounceElsewhere => self.announce_elsewhere(id),
+            Effect::HeardLowerPriority => self.tell_of_lower_priority(id),
             Effect::Notify(transition) => {
                 // The address does not wait for a line of log.
                 self.flush();
@@ -525,6 +580,34 @@ impl Driver {
             placements: Arc::clone(&member.placements),
             action,
         });
+    }
+
+    /// Announces what is not on the instance's own interface.
+    fn announce_elsewhere(&mut self, id: InstanceId) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let own = member.footing.ifindex;
+        let placements = member.placements.iter();
+        let elsewhere = placements.filter(|p| Some(p.ifindex) != own).cloned();
+        self.batch.push(Job {
+            id,
+            name: Arc::clone(&member.name),
+            placements: elsewhere.collect(),
+            action: Action::Announce { repeat: 1 },
+        });
+    }
+
+    fn tell_of_lower_priority(&self, id: InstanceId) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let name = Arc::clone(&member.name);
+        tracing::info!(
+            instance = &*name,
+            "({name}) Received advert of lower priority"
+        );
+        (self.reporter)(Report::HeardLowerPriority { id, name });
     }
 
     /// Hands all jobs of one event over at once: one wake-up, and the first announcement follows
@@ -553,7 +636,7 @@ impl Driver {
             let Err(error) = self.pool.send(member, destination, &packet) else {
                 continue;
             };
-            if member.complain(Complaint::SendFailed(destination.into())) {
+            if member.complain(Complaint::SendFailed(destination)) {
                 tracing::warn!(
                     instance = &*member.name,
                     "({}) {}",
@@ -565,6 +648,13 @@ impl Driver {
     }
 
     fn tell(&mut self, id: InstanceId, transition: Transition) {
+        let leaves = transition == Transition::Stopped && self.leaving.contains(&id);
+        let transition = match self.members.get(&id) {
+            // keepalived: an instance that a reload takes away is at fault unless asked for more.
+            Some(m) if leaves && m.config.notify.says_deleted => Transition::Deleted,
+            Some(_) if leaves && !self.stopping => Transition::Fault,
+            _ => transition,
+        };
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
@@ -573,7 +663,7 @@ impl Driver {
             Transition::Active => {
                 member.statistics.became_active += 1;
             }
-            Transition::Backup | Transition::Fault | Transition::Stopped => {
+            Transition::Backup | Transition::Fault | Transition::Stopped | Transition::Deleted => {
                 member.end_term();
                 let counted = &mut member.statistics;
                 counted.released_active = counted.became_active;
@@ -607,9 +697,15 @@ impl Driver {
         let word = vocabulary::transition(transition);
         let instance = self.router.instance(id);
         match transition {
+            Transition::Deleted => tracing::info!(instance = name, "({name}) deleted"),
             Transition::Stopped => tracing::info!(instance = name, "({name}) stopped"),
             Transition::Fault => {
                 let faults = instance.map(|i| i.faults().clone()).unwrap_or_default();
+                if faults.is_empty() {
+                    // What scripts are told as a fault when a reload takes an instance away.
+                    tracing::info!(instance = name, "({name}) is gone");
+                    return;
+                }
                 tracing::warn!(instance = name, ?faults, "({name}) Entering {word} STATE");
             }
             Transition::Active | Transition::Backup => {
@@ -736,7 +832,7 @@ impl Driver {
         }
         let mut inputs = Vec::new();
         if let Some(source) = now.source.filter(|_| now.source != before.source) {
-            inputs.push(Input::PrimaryAddress(source.into()));
+            inputs.push(Input::PrimaryAddress(source));
         }
         // Raised before cleared: the instance must not run between the two.
         inputs.extend(
@@ -771,6 +867,9 @@ impl Driver {
         for (id, rise, fall) in changes.counts {
             self.router.set_tracker_counts(id, rise, fall);
         }
+        self.held_until = changes.held_until;
+        self.pacing = changes.pacing;
+        self.send_paces();
         self.set_groups(changes.groups);
         for id in changes.removed {
             self.leaving.insert(id);
@@ -804,6 +903,9 @@ impl Driver {
         let protocol = config.protocol.clone();
         self.members.insert(id, Member::new(config, device, table));
         self.router.add(clock::now(), id, protocol, tracking);
+        if let Some(at) = self.held_until {
+            self.handle(clock::now(), Event::Instance(id, Input::HoldUntil(at)));
+        }
         self.feed_links();
         self.settle(id);
     }
@@ -867,7 +969,7 @@ impl Driver {
         if Arc::ptr_eq(before, &member.placements) {
             return;
         }
-        let place = |p: &Placement| (p.ifindex, p.address.clone());
+        let place = |p: &Placement| (p.ifindex, p.address.clone(), p.dropped_in.clone());
         let now: BTreeSet<_> = member.placements.iter().map(place).collect();
         let gone = before.iter().filter(|p| !now.contains(&place(p)));
         let gone: Vec<_> = gone.cloned().collect();

@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use super::breath::Breath;
 use super::clock;
+use super::command::{Command, Handle};
+use crate::config::model::Gaps;
 use crate::link::rules;
 use crate::sys::firewall::{self, Element, Elements, Set};
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::socket::PacketSocket;
-use crate::types::{InstanceId, Instant, VirtualAddress};
+use crate::types::{Family, InstanceId, Instant, VirtualAddress};
 use crate::wire::arp::{self, Mac};
+use crate::wire::ndisc;
 
 /// Addresses handled before another instance has its turn.
 const PIECE: usize = 128;
@@ -31,6 +34,8 @@ pub struct Placement {
     pub ifindex: u32,
     /// Hardware address it is announced with; `None` where there is no ARP.
     pub mac: Option<Mac>,
+    /// The interface forwards IPv6: neighbours are told that this is a router.
+    pub router: bool,
     /// The address.
     pub address: VirtualAddress,
     /// The firewall's table in which its traffic is dropped; `None` in accept mode.
@@ -47,7 +52,7 @@ pub enum Action {
     Install,
     /// See to it that none is there.
     Remove,
-    /// Send gratuitous ARP for each, in so many rounds.
+    /// Send gratuitous ARP or an unsolicited neighbour advert for each, in so many rounds.
     Announce {
         /// Rounds over all addresses.
         repeat: u32,
@@ -81,9 +86,29 @@ pub struct Job {
     pub action: Action,
 }
 
+/// Whose announcements wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Those of one interface.
+    Interface(u32),
+    /// Those of all interfaces of one group.
+    Group(usize),
+}
+
+/// How fast addresses are announced on an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// With whom it takes turns.
+    pub lane: Lane,
+    /// Least time between two announcements in the lane.
+    pub gaps: Gaps,
+}
+
 /// What the engine sends.
 #[derive(Debug)]
 pub enum Work {
+    /// How fast to announce, by interface; those not named are not limited.
+    Pace(BTreeMap<u32, Pace>),
     /// Everything that follows from one event.
     Jobs(Vec<Job>),
     /// A takeover is likely before `until`: stay awake.
@@ -101,17 +126,32 @@ struct Progress {
 
 type Place = (u32, IpAddr);
 
+/// Announcements that wait for their turn, and when it comes.
+#[derive(Debug, Default)]
+struct Queue {
+    next_at: Instant,
+    waiting: VecDeque<(Job, Placement)>,
+}
+
+/// Longest queue of a lane: refreshes that come faster than its gap allows must not pile up.
+const LONGEST_QUEUE: usize = 65_536;
+
 /// Does the work. See the module.
 #[derive(Debug)]
 pub struct Executor {
     netlink: Netlink,
     packets: PacketSocket,
+    /// Hears of what cannot be done.
+    engine: Handle,
     /// Opened when it is needed.
     elements: Option<Elements>,
     queues: BTreeMap<InstanceId, VecDeque<Progress>>,
     turn: Option<InstanceId>,
     holders: BTreeMap<Place, BTreeSet<InstanceId>>,
     retries: BTreeMap<InstanceId, (Instant, Job)>,
+    paces: BTreeMap<u32, Pace>,
+    /// ARP and neighbour advertisements of a lane do not wait for each other.
+    lanes: BTreeMap<(Lane, Family), Queue>,
     /// Awake until then: waking up costs a takeover more than the address does.
     expecting: Instant,
     breath: Breath,
@@ -120,15 +160,18 @@ pub struct Executor {
 impl Executor {
     /// Opens what it needs in the namespace of the calling thread.
     #[must_use]
-    pub fn new(netlink: Netlink, packets: PacketSocket) -> Self {
+    pub fn new(netlink: Netlink, packets: PacketSocket, engine: Handle) -> Self {
         Self {
             netlink,
             packets,
+            engine,
             elements: None,
             queues: BTreeMap::new(),
             turn: None,
             holders: BTreeMap::new(),
             retries: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             expecting: Instant::default(),
             breath: Breath::new(),
         }
@@ -140,8 +183,10 @@ impl Executor {
             match self.next(work) {
                 Ok(Some(Work::Jobs(jobs))) => jobs.into_iter().for_each(|job| self.accept(job)),
                 Ok(Some(Work::Expect { until })) => self.expecting = until,
+                Ok(Some(Work::Pace(paces))) => self.paces = paces,
                 Ok(None) => {
                     self.requeue_due();
+                    self.announce_waiting();
                     self.work();
                     self.breath.take_if_due();
                 }
@@ -165,7 +210,9 @@ impl Executor {
                 Err(TryRecvError::Disconnected) => break,
             }
         }
-        let Some(due) = self.retries.values().map(|(at, _)| *at).min() else {
+        let retries = self.retries.values().map(|(at, _)| *at);
+        let lanes = self.lanes.values().filter(|lane| !lane.waiting.is_empty());
+        let Some(due) = retries.chain(lanes.map(|lane| lane.next_at)).min() else {
             return work.recv().map(Some).map_err(|_| Finished);
         };
         match work.recv_timeout(due.saturating_since(clock::now())) {
@@ -179,6 +226,11 @@ impl Executor {
         // What the instance wants now replaces what it wanted when the attempt failed.
         if matches!(job.action, Action::Install | Action::Remove) {
             self.retries.remove(&job.id);
+        }
+        if job.action == Action::Remove {
+            for lane in self.lanes.values_mut() {
+                lane.waiting.retain(|(waiting, _)| waiting.id != job.id);
+            }
         }
         let queue = self.queues.entry(job.id).or_default();
         enqueue(queue, job);
@@ -263,17 +315,17 @@ impl Executor {
                 let last = total.saturating_mul(rounds);
                 let end = last.min(done.saturating_add(PIECE));
                 for at in *done..end {
-                    self.announce(
-                        job,
-                        at.checked_rem(total).and_then(|i| job.placements.get(i)),
-                    );
+                    let placement = at.checked_rem(total).and_then(|i| job.placements.get(i));
+                    if let Some(placement) = placement {
+                        self.announce_in_turn(job, placement);
+                    }
                 }
                 *done = end;
                 *done >= last
             }
             Action::Transmit { ifindex, frames } => {
                 for frame in frames.iter() {
-                    if let Err(error) = self.packets.send_ipv4(*ifindex, frame) {
+                    if let Err(error) = self.packets.send(*ifindex, frame) {
                         tracing::warn!(instance = &*job.name, "{}", Chain(&error));
                     }
                 }
@@ -366,21 +418,68 @@ impl Executor {
         }
     }
 
-    fn announce(&self, job: &Job, placement: Option<&Placement>) {
-        let Some(Placement {
+    /// Announces at once, or when the interface's lane is free.
+    fn announce_in_turn(&mut self, job: &Job, placement: &Placement) {
+        let Some((key, gap)) = self.turn_of(placement) else {
+            return self.announce(job, placement);
+        };
+        let now = clock::now();
+        let lane = self.lanes.entry(key).or_default();
+        if !lane.waiting.is_empty() || now < lane.next_at {
+            if lane.waiting.len() < LONGEST_QUEUE {
+                lane.waiting.push_back((job.clone(), placement.clone()));
+            }
+            return;
+        }
+        lane.next_at = now + gap;
+        self.announce(job, placement);
+    }
+
+    fn announce_waiting(&mut self) {
+        let now = clock::now();
+        let due = self
+            .lanes
+            .iter_mut()
+            .filter(|(_, lane)| lane.next_at <= now);
+        let due: Vec<_> = due
+            .filter_map(|(key, lane)| Some((*key, lane.waiting.pop_front()?)))
+            .collect();
+        for (key, (job, placement)) in due {
+            let gap = self.turn_of(&placement).map_or(Duration::ZERO, |t| t.1);
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.next_at = now + gap;
+            }
+            self.announce(&job, &placement);
+        }
+    }
+
+    fn turn_of(&self, placement: &Placement) -> Option<((Lane, Family), Duration)> {
+        let pace = self.paces.get(&placement.ifindex)?;
+        let family = Family::of(&placement.address.address);
+        let gap = match family {
+            Family::V4 => pace.gaps.arp,
+            Family::V6 => pace.gaps.ndisc,
+        };
+        (!gap.is_zero()).then_some(((pace.lane, family), gap))
+    }
+
+    fn announce(&self, job: &Job, placement: &Placement) {
+        let Placement {
             ifindex,
             mac: Some(mac),
+            router,
             address,
             ..
-        }) = placement
+        } = placement
         else {
             return;
         };
-        let IpAddr::V4(v4) = address.address else {
-            return;
+        let frame = match address.address {
+            IpAddr::V4(v4) => arp::gratuitous(*mac, v4),
+            IpAddr::V6(v6) => ndisc::unsolicited(*mac, v6, *router),
         };
-        if let Err(error) = self.packets.send_arp(*ifindex, &arp::gratuitous(*mac, v4)) {
-            tracing::warn!(instance = &*job.name, address = %v4, "{}", Chain(&error));
+        if let Err(error) = self.packets.send(*ifindex, &frame) {
+            tracing::warn!(instance = &*job.name, address = %address.address, "{}", Chain(&error));
         }
     }
 
@@ -421,6 +520,10 @@ impl Executor {
                 missing = missing.len(),
                 "virtual addresses could not be installed"
             );
+            // A node with some of them serves those; one with none must leave them to a peer.
+            if missing.len() == job.placements.len() {
+                self.engine.send(Command::InstallFailed(job.id));
+            }
             return;
         }
         let wanted: Vec<_> = missing

@@ -1,11 +1,11 @@
 //! What the host's interfaces are like right now, and a thread that keeps watching.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sys::netlink::{self, Address, KernelEvent, Link, Monitor, Netlink};
-use crate::types::InterfaceName;
+use crate::types::{Family, InterfaceName};
 use crate::wire::arp::Mac;
 
 /// One interface.
@@ -23,6 +23,29 @@ pub struct LinkState {
     pub parent: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
+    /// The first own link-local IPv6 address that can be used.
+    pub link_local: Option<Ipv6Addr>,
+    /// Own IPv6 addresses that cannot be used: duplicates are looked for, or were found.
+    pub unready: BTreeSet<Ipv6Addr>,
+    /// It forwards IPv6 packets.
+    pub forwards_v6: bool,
+}
+
+impl LinkState {
+    /// Address that adverts are sent from unless another one was configured.
+    #[must_use]
+    pub fn primary_address(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.addresses.first().copied().map(IpAddr::V4),
+            Family::V6 => self.link_local.map(IpAddr::V6),
+        }
+    }
+
+    /// Whether packets may not be sent from `address` yet.
+    #[must_use]
+    pub fn is_unready(&self, address: &IpAddr) -> bool {
+        matches!(address, IpAddr::V6(v6) if self.unready.contains(v6))
+    }
 }
 
 /// All interfaces by name.
@@ -110,23 +133,38 @@ impl Watcher {
     }
 
     fn state(&self, link: &Link) -> LinkState {
-        let own = |address: &Address| match address.address {
-            IpAddr::V4(v4) if !self.virtual_addresses.contains(&address.address) => Some(v4),
-            IpAddr::V4(_) | IpAddr::V6(_) => None,
-        };
         let addresses = self
             .addresses
             .get(&link.index)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        LinkState {
+        let own = addresses
+            .iter()
+            .filter(|a| !self.virtual_addresses.contains(&a.address));
+        let mut state = LinkState {
             index: link.index,
             up: link.up,
             mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
             parent: link.parent,
-            addresses: addresses.iter().filter_map(own).collect(),
+            addresses: Vec::new(),
+            link_local: None,
+            unready: BTreeSet::new(),
+            forwards_v6: link.forwards_v6,
+        };
+        for address in own {
+            match address.address {
+                IpAddr::V4(v4) => state.addresses.push(v4),
+                IpAddr::V6(v6) if address.tentative() || address.duplicate() => {
+                    state.unready.insert(v6);
+                }
+                IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                    state.link_local.get_or_insert(v6);
+                }
+                IpAddr::V6(_) => {}
+            }
         }
+        state
     }
 
     fn list(&mut self) -> Result<(), netlink::Error> {
@@ -171,6 +209,11 @@ impl Watcher {
                 }
                 if let Some(list) = self.addresses.get_mut(&address.ifindex) {
                     list.retain(|a| !same(a, &address));
+                }
+            }
+            KernelEvent::ForwardingChanged { index, on } => {
+                if let Some(link) = self.links.get_mut(&index) {
+                    link.forwards_v6 = on;
                 }
             }
             KernelEvent::Overrun => {

@@ -2,7 +2,7 @@
 //! where its addresses go.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::pool;
 use crate::config::model::{Authentication, Instance, Peer, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
-use crate::types::{InterfaceName, Priority, Version, VirtualAddress};
+use crate::types::{Family, InterfaceName, Priority, Version, VirtualAddress};
 use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
@@ -29,7 +29,7 @@ pub(super) struct Footing {
     /// Number of its own interface.
     pub ifindex: Option<u32>,
     /// Address that adverts are sent from.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// Reasons not to run.
     pub faults: BTreeSet<Fault>,
 }
@@ -43,6 +43,8 @@ pub(super) struct Member {
     /// The firewall's table for addresses without accept mode.
     table: Arc<str>,
     pub footing: Footing,
+    /// The interface whose kernel has taken none of the addresses.
+    pub refused_on: Option<u32>,
     pub placements: Placements,
     pub statistics: Statistics,
     /// Complaints already made since the last change of state, so that each is made once.
@@ -50,7 +52,7 @@ pub(super) struct Member {
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
     /// Addresses that adverts carry: those that fit into a packet.
-    advertised: Vec<Ipv4Addr>,
+    advertised: Vec<IpAddr>,
     mtu: Option<u32>,
     packet_id: u16,
 }
@@ -60,6 +62,7 @@ pub(super) struct Member {
 pub(super) enum Complaint {
     Rejected(IpAddr, Rejected),
     AddressList(IpAddr),
+    FirstAddress(IpAddr),
     Interval(IpAddr),
     Checksum(IpAddr, ChecksumForm),
     Skew(IpAddr),
@@ -80,6 +83,7 @@ impl Member {
             mtu: None,
             config,
             footing: Footing::default(),
+            refused_on: None,
             placements: Arc::from([]),
             statistics: Statistics::default(),
             complaints: BTreeSet::new(),
@@ -101,6 +105,7 @@ impl Member {
         self.device = device;
         self.table = table;
         self.complaints.clear();
+        self.refused_on = None;
         self.derive();
     }
 
@@ -115,14 +120,10 @@ impl Member {
             Authentication::Header(_) => vrrp::Authentication::Header,
             Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
-        let v4 = |a: &VirtualAddress| match a.address {
-            IpAddr::V4(v4) => Some(v4),
-            IpAddr::V6(_) => None,
-        };
-        let version = self.config.protocol.version;
-        let fits = |mtu| vrrp::most_addresses(mtu, version, &self.authentication);
+        let (version, family) = (self.config.protocol.version, self.config.protocol.family);
+        let fits = |mtu| vrrp::most_addresses(mtu, version, family, &self.authentication);
         let most = self.mtu.map_or(usize::MAX, fits);
-        let all = self.config.addresses.iter().filter_map(v4);
+        let all = self.config.addresses.iter().map(|a| a.address);
         self.advertised = all.take(most).collect();
         let more = self.config.addresses.len() - self.advertised.len();
         if more > 0 {
@@ -136,6 +137,12 @@ impl Member {
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
+        let same = |index| {
+            let own = links.get(&self.config.interface);
+            own.is_some_and(|link| link.up && link.index == index)
+        };
+        // Another interface, or the same one anew, may take what this one did not.
+        self.refused_on = self.refused_on.filter(|index| same(*index));
         self.footing = self.footing_on(links);
         let mtu = links.get(&self.config.interface).map(|link| link.mtu);
         if mtu.is_some() && self.mtu != mtu {
@@ -152,6 +159,7 @@ impl Member {
             Some(Placement {
                 ifindex: link.index,
                 mac: link.mac,
+                router: link.forwards_v6,
                 address: address.clone(),
                 dropped_in: dropped.then(|| Arc::clone(&self.table)),
             })
@@ -208,11 +216,20 @@ impl Member {
         if own.is_none_or(down) || carrier.is_none_or(down) {
             faults.insert(Fault::Interface);
         }
-        let configured = match self.config.transport.source() {
-            Some(IpAddr::V4(v4)) => Some(v4),
-            Some(IpAddr::V6(_)) | None => None,
+        if self.refused_on.is_some() {
+            faults.insert(Fault::Addresses);
+        }
+        let configured = self.config.transport.source();
+        let gone = |source: &IpAddr| match source {
+            IpAddr::V4(v4) => own.is_some_and(|link| !link.addresses.contains(v4)),
+            IpAddr::V6(_) => false,
         };
-        let source = configured.or_else(|| own.and_then(|l| l.addresses.first().copied()));
+        if self.config.track_source && configured.as_ref().is_some_and(gone) {
+            faults.insert(Fault::NoPrimaryAddress);
+        }
+        let primary = || own.and_then(|link| link.primary_address(self.config.protocol.family));
+        let unready = |address: &IpAddr| own.is_some_and(|link| link.is_unready(address));
+        let source = configured.or_else(primary).filter(|a| !unready(a));
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
@@ -238,14 +255,7 @@ impl Member {
     /// Which socket it hears its peers on, once it has a source address.
     pub(super) fn listen(&self) -> Option<Listen> {
         match &self.config.transport {
-            Transport::Multicast {
-                group: IpAddr::V4(group),
-                ..
-            } => Some(Listen::Group(*group)),
-            Transport::Multicast {
-                group: IpAddr::V6(_),
-                ..
-            } => None,
+            Transport::Multicast { group, .. } => Some(Listen::Group(*group)),
             Transport::Unicast { .. } => self.footing.source.map(Listen::Address),
         }
     }
@@ -264,9 +274,10 @@ impl Member {
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
     /// peer with another authentication is noticed.
     pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
-        let kinds: &[Protocol] = match self.config.protocol.version {
-            Version::V2 => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
-            Version::V3 => &[Protocol::Vrrp],
+        let protocol = &self.config.protocol;
+        let kinds: &[Protocol] = match (protocol.version, protocol.family) {
+            (Version::V2, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (Version::V2, Family::V6) | (Version::V3, _) => &[Protocol::Vrrp],
         };
         let listen = self.listen();
         let key =
@@ -321,11 +332,7 @@ impl Member {
         header: Option<&ah::Header<'_>>,
         since_epoch: Duration,
     ) -> Result<(Received, Proven), Rejected> {
-        if self
-            .footing
-            .source
-            .is_some_and(|own| packet.source == IpAddr::V4(own))
-        {
+        if self.footing.source == Some(packet.source) {
             return Err(Rejected::OwnPacket);
         }
         let multicast = matches!(self.config.transport, Transport::Multicast { .. });
@@ -386,8 +393,13 @@ impl Member {
 
     /// The form of the checksums that we send.
     pub(super) fn checksum_form(&self) -> ChecksumForm {
-        if self.config.checksum_without_pseudo_header || self.config.protocol.version == Version::V2
-        {
+        let protocol = &self.config.protocol;
+        let bare = match (protocol.version, protocol.family) {
+            (Version::V2 | Version::V3, Family::V6) => false,
+            (Version::V2, Family::V4) => true,
+            (Version::V3, Family::V4) => self.config.checksum_without_pseudo_header,
+        };
+        if bare {
             ChecksumForm::Message
         } else {
             ChecksumForm::PseudoHeader
@@ -409,7 +421,7 @@ impl Member {
     /// RFC 3768 §7.1 would drop it otherwise, unless an owner sent it. keepalived takes it since
     /// 2.3.3, in both versions, and counts it; so do we.
     pub(super) fn lists_same_addresses(&self, received: &Received) -> bool {
-        let ours: BTreeSet<IpAddr> = self.advertised.iter().map(|a| IpAddr::V4(*a)).collect();
+        let ours: BTreeSet<IpAddr> = self.advertised.iter().copied().collect();
         let theirs: BTreeSet<IpAddr> = received.addresses.iter().copied().collect();
         ours == theirs
     }
@@ -421,11 +433,11 @@ impl Member {
         &mut self,
         priority: Priority,
         since_epoch: Duration,
-    ) -> Vec<(Ipv4Addr, Vec<u8>)> {
+    ) -> Vec<(IpAddr, Vec<u8>)> {
         let Some(source) = self.footing.source else {
             return Vec::new();
         };
-        let (destinations, ttl) = self.destinations();
+        let (destinations, hop_limit) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
         let mut number = None;
         let mut trailer = None;
@@ -433,25 +445,34 @@ impl Member {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
             let id = self.packet_id;
             let mut message = vrrp::emit(&self.outgoing(priority, source, destination));
-            let packet = match &self.config.authentication {
-                Authentication::None | Authentication::Password(_) => {
-                    ip::emit_v4(source, destination, ttl, id, &message)
+            if let Authentication::Hmac(hmac) = &self.config.authentication {
+                trailer = trailer
+                    .or_else(|| self.authenticator.sign(hmac, since_epoch, source, &message));
+                message.extend(trailer.into_iter().flatten());
+                vrrp::seal(&mut message, source, destination);
+            }
+            let packet = match (source, destination) {
+                (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                    match &self.config.authentication {
+                        Authentication::Header(key) => {
+                            number = number.or_else(|| self.authenticator.next_header());
+                            let Some(number) = number else {
+                                return Vec::new();
+                            };
+                            ah::emit(key, source, destination, hop_limit, id, number, &message)
+                        }
+                        Authentication::None
+                        | Authentication::Password(_)
+                        | Authentication::Hmac(_) => {
+                            ip::emit_v4(source, destination, hop_limit, id, &message)
+                        }
+                    }
                 }
-                Authentication::Header(key) => {
-                    number = number.or_else(|| self.authenticator.next_header());
-                    let Some(number) = number else {
-                        return Vec::new();
-                    };
-                    ah::emit(key, source, destination, ttl, id, number, &message)
+                (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                    ip::emit_v6(source, destination, hop_limit, &message)
                 }
-                Authentication::Hmac(hmac) => {
-                    trailer = trailer.or_else(|| {
-                        self.authenticator
-                            .sign(hmac, since_epoch, source.into(), &message)
-                    });
-                    message.extend(trailer.into_iter().flatten());
-                    ip::emit_v4(source, destination, ttl, id, &message)
-                }
+                // A configuration has one family; the lowering sees to it.
+                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
             packets.push((destination, packet));
         }
@@ -469,30 +490,20 @@ impl Member {
         };
         let adverts = self.adverts(priority, since_epoch).into_iter();
         adverts
-            .map(|(group, packet)| ethernet::multicast(mac, group.into(), &packet))
+            .map(|(group, packet)| ethernet::multicast(mac, group, &packet))
             .collect()
     }
 
-    fn destinations(&self) -> (Vec<Ipv4Addr>, u8) {
-        let v4 = |address: &IpAddr| match address {
-            IpAddr::V4(v4) => Some(*v4),
-            IpAddr::V6(_) => None,
-        };
+    fn destinations(&self) -> (Vec<IpAddr>, u8) {
         match &self.config.transport {
-            Transport::Multicast { group, .. } => (v4(group).into_iter().collect(), ip::HOP_LIMIT),
+            Transport::Multicast { group, .. } => (vec![*group], ip::HOP_LIMIT),
             Transport::Unicast { peers, ttl, .. } => {
-                let addresses = peers.iter().map(|peer| &peer.address);
-                (addresses.filter_map(v4).collect(), *ttl)
+                (peers.iter().map(|peer| peer.address).collect(), *ttl)
             }
         }
     }
 
-    fn outgoing(
-        &self,
-        priority: Priority,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-    ) -> Outgoing<'_> {
+    fn outgoing(&self, priority: Priority, source: IpAddr, destination: IpAddr) -> Outgoing<'_> {
         let protocol = &self.config.protocol;
         Outgoing {
             version: protocol.version,

@@ -16,5 +16,6 @@ mod member;
 mod memory;
 mod notifier;
 mod pool;
+mod proof;
 mod reload;
 mod scripts;

@@ -54,31 +54,40 @@ impl Notifies {
     /// Nothing for what no script is told of.
     fn commands(&self, report: &Report) -> Option<(Subject, Globals, Vec<Command>)> {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (subject, about, transition) = match report {
+        let of = |subject, list: &dyn Fn(&Notify) -> Vec<Command>| {
+            let commands = shared.notifies.get(&subject).map(list);
+            Some((
+                subject,
+                shared.globals.clone(),
+                commands.unwrap_or_default(),
+            ))
+        };
+        match report {
             Report::Transition {
                 id,
                 name,
                 transition,
                 priority,
-            } => (
-                Subject::Instance(*id),
-                notify::About::Instance(name, *priority),
-                transition,
-            ),
+            } => {
+                let about = notify::About::Instance(name, *priority);
+                let list = |n: &Notify| notify::commands(n, about, *transition);
+                of(Subject::Instance(*id), &list)
+            }
             Report::GroupTransition {
                 id,
                 name,
                 transition,
-            } => (Subject::Group(*id), notify::About::Group(name), transition),
-            Report::Departed(_) => return None,
-        };
-        let notify = shared.notifies.get(&subject);
-        let commands = notify.map(|n| notify::commands(n, about, *transition));
-        Some((
-            subject,
-            shared.globals.clone(),
-            commands.unwrap_or_default(),
-        ))
+            } => {
+                let list =
+                    |n: &Notify| notify::commands(n, notify::About::Group(name), *transition);
+                of(Subject::Group(*id), &list)
+            }
+            Report::Departed(_) => None,
+            Report::HeardLowerPriority { id, .. } => {
+                let list = |n: &Notify| n.heard_lower_priority.iter().cloned().collect();
+                of(Subject::Instance(*id), &list)
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! instances there.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::member::Member;
@@ -61,7 +61,7 @@ impl Pool {
     pub(super) fn send(
         &self,
         member: &Member,
-        destination: Ipv4Addr,
+        destination: IpAddr,
         packet: &[u8],
     ) -> Result<(), socket::Error> {
         let open = member.socket_key().and_then(|key| self.sockets.get(&key));

@@ -41,6 +41,8 @@ pub(super) struct Adoption {
     pub group_notifies: BTreeMap<GroupId, Notify>,
     /// Addresses that move.
     pub virtual_addresses: BTreeSet<IpAddr>,
+    /// Interfaces whose links must prove that they receive.
+    pub listening: BTreeSet<InterfaceName>,
     /// For scripts.
     pub globals: Globals,
 }
@@ -60,7 +62,10 @@ impl Registry {
         devices: &BTreeMap<Key, InterfaceName>,
         table: &Arc<str>,
     ) -> Adoption {
-        let mut changes = Changes::default();
+        let mut changes = Changes {
+            pacing: new.pacing.clone(),
+            ..Changes::default()
+        };
         let scripts = self.adopt_scripts(&new, &mut changes);
         let plan = diff::diff(&self.config, &new);
         let mut ids = vec![None; new.instances.len()];
@@ -103,6 +108,9 @@ impl Registry {
         let group_notifies = self.adopt_groups(&new, &mut changes);
         let all = new.instances.iter().flat_map(Instance::all_addresses);
         let virtual_addresses = all.map(|a| a.address).collect();
+        let listeners = new.instances.iter();
+        let listeners = listeners.filter(|i| i.protocol.listen_before_lead);
+        let listening = listeners.map(|i| i.interface.clone()).collect();
         let globals = new.globals.clone();
         self.config = new;
         Adoption {
@@ -111,6 +119,7 @@ impl Registry {
             notifies,
             group_notifies,
             virtual_addresses,
+            listening,
             globals,
         }
     }

@@ -1,23 +1,25 @@
-//! Raw sockets for adverts, and a packet socket for gratuitous ARP.
+//! Raw sockets for adverts, and a packet socket for gratuitous ARP and neighbour adverts.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::ffi;
 use crate::types::InterfaceName;
-use crate::wire::ip;
+use crate::wire::ip::{self, Packet};
+use crate::wire::vrrp::Rejected;
 
 /// Bytes of adverts that may wait while the engine is busy: some 1,500 of them.
 const RECEIVE_BUFFER_LEN: usize = 1 << 20;
-const ETHERTYPE_ARP: u16 = 0x0806;
-const ETHERTYPE_IPV4: u16 = 0x0800;
 
 /// A socket that could not be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -72,18 +74,50 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listen {
     /// A multicast group.
-    Group(Ipv4Addr),
+    Group(IpAddr),
     /// This host's own address.
-    Address(Ipv4Addr),
+    Address(IpAddr),
 }
 
 /// A packet with the time at which the kernel got it.
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// From the IP header on.
-    pub bytes: &'a [u8],
+    bytes: &'a [u8],
+    /// What the kernel says of an IPv6 header, which it keeps to itself.
+    header_v6: Option<HeaderV6>,
     /// `CLOCK_REALTIME` when the kernel received it.
     pub received: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HeaderV6 {
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    hop_limit: u8,
+}
+
+impl<'a> Datagram<'a> {
+    /// Bytes as they were delivered: with the header over IPv4, without it over IPv6.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The packet.
+    ///
+    /// # Errors
+    /// Those of [`ip::parse_v4`].
+    pub fn packet(&self) -> Result<Packet<'a>, Rejected> {
+        let Some(header) = self.header_v6 else {
+            return ip::parse_v4(self.bytes);
+        };
+        Ok(Packet {
+            source: header.source.into(),
+            destination: header.destination.into(),
+            hop_limit: header.hop_limit,
+            payload: self.bytes,
+        })
+    }
 }
 
 /// Sends and receives adverts on one interface.
@@ -104,30 +138,30 @@ impl AdvertSocket {
         listen: Listen,
         protocol: ip::Protocol,
     ) -> Result<Self, Error> {
-        let socket = open(interface, listen, protocol).map_err(|source| Error::Open {
+        let socket = open(interface, ifindex, listen, protocol).map_err(|source| Error::Open {
             interface: interface.clone(),
             source,
         })?;
         if let Listen::Group(group) = listen {
-            join(&socket, ifindex, &group).map_err(|source| Error::Join {
+            join(&socket, ifindex, group).map_err(|source| Error::Join {
                 interface: interface.clone(),
-                group: group.into(),
+                group,
                 source,
             })?;
         }
         Ok(Self { socket })
     }
 
-    /// Sends a packet that begins with its IP header.
+    /// Sends a packet that begins with its IP header, of the family that the socket listens to.
     ///
     /// # Errors
     /// [`Error::Send`].
-    pub fn send(&self, destination: Ipv4Addr, packet: &[u8]) -> Result<(), Error> {
-        let address = SocketAddrV4::new(destination, 0).into();
+    pub fn send(&self, destination: IpAddr, packet: &[u8]) -> Result<(), Error> {
+        let address = SocketAddr::new(destination, 0).into();
         match self.socket.send_to(packet, &address) {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Send {
-                destination: destination.into(),
+                destination,
                 source,
             }),
         }
@@ -138,19 +172,23 @@ impl AdvertSocket {
     /// # Errors
     /// [`Error::Receive`]; the socket is of no use then.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Option<Datagram<'a>>, Error> {
-        let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-        let (length, received) = {
+        let mut control = nix::cmsg_space!(TimeSpec, libc::in6_pktinfo, libc::c_int);
+        let (length, (header_v6, received)) = {
             let mut slices = [IoSliceMut::new(buffer)];
             let flags = MsgFlags::MSG_DONTWAIT;
             let fd = self.socket.as_raw_fd();
-            match recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), flags) {
-                Ok(message) => (message.bytes, timestamp(message.cmsgs().ok())),
+            match recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), flags) {
+                Ok(message) => (message.bytes, notes(&message)),
                 Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
                 Err(errno) => return Err(Error::Receive(errno.into())),
             }
         };
         let bytes = buffer.get(..length).unwrap_or_default();
-        Ok(Some(Datagram { bytes, received }))
+        Ok(Some(Datagram {
+            bytes,
+            header_v6,
+            received,
+        }))
     }
 }
 
@@ -160,45 +198,99 @@ impl AsFd for AdvertSocket {
     }
 }
 
-fn open(interface: &InterfaceName, listen: Listen, protocol: ip::Protocol) -> io::Result<Socket> {
+fn open(
+    interface: &InterfaceName,
+    ifindex: u32,
+    listen: Listen,
+    protocol: ip::Protocol,
+) -> io::Result<Socket> {
     let protocol = Protocol::from(i32::from(protocol.number()));
-    let socket = Socket::new(
-        Domain::IPV4,
-        Type::RAW.nonblocking().cloexec(),
-        Some(protocol),
-    )?;
-    socket.bind_device(Some(interface.as_str().as_bytes()))?;
-    socket.set_header_included_v4(true)?;
-    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-    // Only the members of this socket count, not those of other programs on the host.
-    socket.set_multicast_all_v4(false)?;
-    let bound = match listen {
-        Listen::Group(group) => group,
-        Listen::Address(address) => {
-            socket.set_freebind_v4(true)?;
-            address
-        }
+    let (Listen::Group(address) | Listen::Address(address)) = listen;
+    let domain = match address {
+        IpAddr::V4(_) => Domain::IPV4,
+        IpAddr::V6(_) => Domain::IPV6,
     };
-    socket.bind(&SocketAddrV4::new(bound, 0).into())?;
+    let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol))?;
+    socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    match address {
+        IpAddr::V4(_) => {
+            socket.set_header_included_v4(true)?;
+            // Only the members of this socket count, not those of other programs on the host.
+            socket.set_multicast_all_v4(false)?;
+        }
+        IpAddr::V6(_) => prepare_v6(&socket)?,
+    }
+    if let Listen::Address(address) = listen {
+        match address {
+            IpAddr::V4(_) => socket.set_freebind_v4(true)?,
+            IpAddr::V6(_) => socket.set_freebind_v6(true)?,
+        }
+    }
+    let bound: SocketAddr = match address {
+        IpAddr::V4(_) => SocketAddr::new(address, 0),
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, scope_id(v6, ifindex)).into(),
+    };
+    socket.bind(&bound.into())?;
     if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_LEN).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN)?;
     }
     Ok(socket)
 }
 
-fn join(socket: &Socket, ifindex: u32, group: &Ipv4Addr) -> io::Result<()> {
-    socket.set_multicast_loop_v4(false)?;
-    socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(ifindex))
+/// With an own header every packet has its own source and hop limit, however many instances share
+/// the socket. Checksums are ours too: the kernel would drop a wrong one without a word.
+fn prepare_v6(socket: &Socket) -> io::Result<()> {
+    socket.set_header_included_v6(true)?;
+    socket.set_multicast_all_v6(false)?;
+    socket.set_recv_hoplimit_v6(true)?;
+    setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+    Ok(())
 }
 
-fn timestamp(messages: Option<nix::sys::socket::CmsgIterator<'_>>) -> Option<Duration> {
-    messages?.find_map(|message| {
-        if let ControlMessageOwned::ScmTimestampns(time) = message {
-            Some(Duration::from(time))
-        } else {
-            None
+/// A link-local address means something on its link alone.
+const fn scope_id(address: Ipv6Addr, ifindex: u32) -> u32 {
+    let link_local = address.is_unicast_link_local() || address.is_multicast();
+    if link_local { ifindex } else { 0 }
+}
+
+fn join(socket: &Socket, ifindex: u32, group: IpAddr) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => {
+            socket.set_multicast_loop_v4(false)?;
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(ifindex))
         }
-    })
+        IpAddr::V6(group) => {
+            socket.set_multicast_loop_v6(false)?;
+            socket.join_multicast_v6(&group, ifindex)
+        }
+    }
+}
+
+/// What the kernel notes beside a packet.
+fn notes(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<HeaderV6>, Option<Duration>) {
+    let Ok(notes) = message.cmsgs() else {
+        return (None, None);
+    };
+    let (mut destination, mut hop_limit, mut received) = (None, None, None);
+    for note in notes {
+        if let ControlMessageOwned::ScmTimestampns(time) = note {
+            received = Some(Duration::from(time));
+        } else if let ControlMessageOwned::Ipv6PacketInfo(info) = note {
+            destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
+        } else if let ControlMessageOwned::Ipv6HopLimit(limit) = note {
+            hop_limit = u8::try_from(limit).ok();
+        }
+    }
+    let sender = message.address.as_ref();
+    let header = || {
+        Some(HeaderV6 {
+            source: sender?.as_sockaddr_in6()?.ip(),
+            destination: destination?,
+            hop_limit: hop_limit?,
+        })
+    };
+    (header(), received)
 }
 
 /// Sends whole Ethernet frames; receives nothing.
@@ -219,24 +311,14 @@ impl PacketSocket {
             .map_err(Error::OpenPacket)
     }
 
-    /// Sends an ARP frame to everybody on the link of `ifindex`.
+    /// Sends an Ethernet frame on the link of `ifindex`.
     ///
     /// # Errors
     /// [`Error::Announce`].
-    pub fn send_arp(&self, ifindex: u32, frame: &[u8]) -> Result<(), Error> {
-        self.send(ifindex, ETHERTYPE_ARP, frame)
-    }
-
-    /// Sends a whole frame with an IPv4 packet on the link of `ifindex`.
-    ///
-    /// # Errors
-    /// [`Error::Announce`].
-    pub fn send_ipv4(&self, ifindex: u32, frame: &[u8]) -> Result<(), Error> {
-        self.send(ifindex, ETHERTYPE_IPV4, frame)
-    }
-
-    fn send(&self, ifindex: u32, ether_type: u16, frame: &[u8]) -> Result<(), Error> {
-        let address = ffi::link_broadcast(ifindex, ether_type);
+    pub fn send(&self, ifindex: u32, frame: &[u8]) -> Result<(), Error> {
+        let ethertype = frame.get(12..14).and_then(|bytes| bytes.try_into().ok());
+        let ethertype = u16::from_be_bytes(ethertype.unwrap_or_default());
+        let address = ffi::link_broadcast(ifindex, ethertype);
         match self.socket.send_to(frame, &address) {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Announce { ifindex, source }),

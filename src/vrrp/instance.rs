@@ -26,6 +26,9 @@ pub struct Announcement {
     pub lower_priority_repeat: u32,
     /// Time to their second block. keepalived: `garp_lower_prio_delay`, default `delay`.
     pub lower_priority_delay: Option<Duration>,
+    /// Period of announcements on interfaces other than the instance's own. keepalived:
+    /// `garp_extra_if`, none.
+    pub elsewhere: Option<Duration>,
 }
 
 impl Default for Announcement {
@@ -37,6 +40,7 @@ impl Default for Announcement {
             refresh_repeat: 1,
             lower_priority_repeat: 5,
             lower_priority_delay: Some(Duration::from_secs(5)),
+            elsewhere: None,
         }
     }
 }
@@ -68,6 +72,15 @@ pub struct InstanceConfig {
     /// Answer a higher-priority advert with a last own one. keepalived:
     /// `higher_prio_send_advert`, false.
     pub answer_higher_priority: bool,
+    /// An owner (255) takes part in elections, as RFC 9568 §6.4.3 has it. keepalived:
+    /// `owner_ignore_adverts` inverted, true.
+    pub owner_hears_adverts: bool,
+    /// An Active Router whose timers were so late that a peer of this priority has taken over
+    /// goes back to Backup. keepalived: `timer_expired_backup`, none.
+    pub late_timer_priority: Option<Priority>,
+    /// The down timer counts only once the link has proved that it receives, or after
+    /// [`LISTEN_LIMIT`]. keepalived has no such option, false.
+    pub listen_before_lead: bool,
     /// Announcement of the addresses.
     pub announcement: Announcement,
     /// Longest time for which addresses stay after a peer's advert. Zero where the advert itself
@@ -91,6 +104,9 @@ impl InstanceConfig {
             down_timer_adverts: 3,
             answer_lower_priority: true,
             answer_higher_priority: false,
+            owner_hears_adverts: true,
+            late_timer_priority: None,
+            listen_before_lead: false,
             announcement: Announcement::default(),
             handover_overlap: HANDOVER_OVERLAP,
         }
@@ -113,6 +129,29 @@ pub const HANDOVER_OVERLAP: Duration = Duration::from_millis(20);
 /// Added to the longest skew time while a router that shuts down waits for its successor.
 pub const SUCCESSOR_MARGIN: Duration = Duration::from_millis(100);
 
+/// Longest time for which [`InstanceConfig::listen_before_lead`] holds a router back.
+///
+/// A bridge port forwards after twice its forward delay of 15 s at the latest (IEEE 802.1D). A
+/// link on which nobody speaks proves nothing, and its addresses are needed all the same.
+pub const LISTEN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Adverts in answer to others', at most so many in each interval.
+///
+/// RFC 9568 §6.4.3 answers every advert that does not outrank ours, and the addresses are
+/// announced too: a stream of small packets from one peer must not become a storm for all. One
+/// multicast answer is heard by every peer, so an answer that would come too soon is sent a
+/// little later instead.
+const ANSWERS_PER_INTERVAL: u32 = 4;
+
+/// Shortest time between announcements, and notices, that others' adverts cause.
+const LOWER_PRIORITY_GAP: Duration = Duration::from_millis(500);
+
+/// What an owner that yields to another owner advertises. keepalived: 254.
+const YIELDED: Priority = Priority::new(254);
+
+/// Adverts with which an owner asks another one to stop, besides the answer. keepalived: 2.
+const OWNER_REMINDERS: usize = 2;
+
 /// When a router that took over from a live peer announces once more: the peer may have answered
 /// ARP requests until its overlap ended.
 const REANNOUNCE_AFTER_HANDOVER: Duration = Duration::from_millis(80);
@@ -126,6 +165,8 @@ pub enum Fault {
     NoPrimaryAddress,
     /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
     NoPeers,
+    /// None of the addresses could be installed.
+    Addresses,
     /// No socket could be opened.
     Socket,
     /// An interface that carries one of the addresses is down.
@@ -149,6 +190,7 @@ impl Fault {
         match self {
             Self::Interface
             | Self::NoPrimaryAddress
+            | Self::Addresses
             | Self::NoPeers
             | Self::Socket
             | Self::AddressInterface(_)
@@ -221,6 +263,12 @@ pub enum Input {
     PrimaryAddress(IpAddr),
     /// It is in a sync group now, or in none.
     Grouped(Option<Ties>),
+    /// Adverts neither count nor leave before then. keepalived: `vrrp_startup_delay`.
+    HoldUntil(Instant),
+    /// Something has been received on its link.
+    LinkProved,
+    /// Another member of its sync group has heard a lower priority while Active.
+    Reannounce,
     /// Every member of its sync group is to be Active: so is this one.
     TakeOver,
     /// Another member of its sync group is no longer Active: nor is this one.
@@ -245,6 +293,8 @@ pub enum Transition {
     Fault,
     /// keepalived: `STOP`.
     Stopped,
+    /// Taken away by a reload that says so. keepalived: `DELETED`.
+    Deleted,
 }
 
 /// Everything an instance asks of the world, in the order it must happen.
@@ -261,6 +311,10 @@ pub enum Effect {
         /// Rounds over all addresses, at least 1.
         repeat: u32,
     },
+    /// Announce once every address that is not on the instance's own interface.
+    AnnounceElsewhere,
+    /// Tell others that an Active Router has heard a lower priority.
+    HeardLowerPriority,
     /// Tell others.
     Notify(Transition),
     /// Tell others of the instance's sync group.
@@ -281,19 +335,36 @@ pub struct Instance {
     /// Announcement blocks still to come, each with its repeat count.
     announcements: Vec<(Instant, u32)>,
     refresh_at: Option<Instant>,
+    elsewhere_at: Option<Instant>,
     /// End of `preempt_delay`, once a lower-priority Active Router has been heard.
     preempt_at: Option<Instant>,
     /// The Active Router heard last while Backup.
     active_router: Option<(IpAddr, Priority)>,
     /// When an advert of an Active Router came last, also one that released the addresses.
     heard_at: Option<Instant>,
-    /// When the addresses were last announced because of a lower-priority advert.
-    reasserted_at: Option<Instant>,
     told: Option<Transition>,
     /// Set while it is in a sync group, which then decides when it becomes Active.
     ties: Option<Ties>,
     /// A Backup whose timer has expired, and that its sync group holds back.
     wants_active: bool,
+    /// Nothing is heard or sent before then.
+    held_until: Option<Instant>,
+    /// The link has received since it came up.
+    link_proved: bool,
+    /// A Backup that waits for the proof.
+    listening: bool,
+    /// When an own advert left last while Active.
+    advertised_at: Option<Instant>,
+    /// When others' adverts made us send one last.
+    answered_at: Option<Instant>,
+    /// The next advert is such an answer, and not on the beat.
+    answer_due: bool,
+    /// When others' adverts made us announce last.
+    reannounced_at: Option<Instant>,
+    /// Another owner of lower address that advertises too: who, and when it should have stopped.
+    other_owner: Option<(IpAddr, Instant)>,
+    /// The other owner that would not stop, and has the addresses now.
+    yielded_to: Option<IpAddr>,
 }
 
 impl Instance {
@@ -310,13 +381,22 @@ impl Instance {
             handover_ends_at: None,
             announcements: Vec::new(),
             refresh_at: None,
+            elsewhere_at: None,
             preempt_at: None,
             active_router: None,
             heard_at: None,
-            reasserted_at: None,
             told: None,
             ties: None,
             wants_active: false,
+            held_until: None,
+            link_proved: false,
+            listening: false,
+            advertised_at: None,
+            answered_at: None,
+            answer_due: false,
+            reannounced_at: None,
+            other_owner: None,
+            yielded_to: None,
         }
     }
 
@@ -333,6 +413,9 @@ impl Instance {
             Input::PriorityChanged(priority) => self.priority_changed(now, priority),
             Input::PrimaryAddress(address) => self.primary_address = Some(address),
             Input::Grouped(ties) => self.ties = ties,
+            Input::HoldUntil(at) => self.held_until = Some(at),
+            Input::LinkProved => self.link_proved(now),
+            Input::Reannounce => self.reannounce(now, effects),
             Input::TakeOver => self.take_over(now, effects),
             Input::StepBack => self.step_back(now, effects),
             Input::Reconfigured { config, announce } => {
@@ -351,8 +434,10 @@ impl Instance {
             State::Active { adver_at } => Some(adver_at),
         };
         let announcement = self.announcements.iter().map(|a| a.0).min();
-        [timer, self.handover_ends_at, announcement, self.refresh_at]
+        let periodic = [self.refresh_at, self.elsewhere_at];
+        [timer, self.handover_ends_at, announcement]
             .into_iter()
+            .chain(periodic)
             .flatten()
             .min()
     }
@@ -372,7 +457,10 @@ impl Instance {
     /// The effective priority: what adverts say while it is Active.
     #[must_use]
     pub const fn priority(&self) -> Priority {
-        self.priority
+        match self.yielded_to {
+            Some(_) => YIELDED,
+            None => self.priority,
+        }
     }
 
     /// Why it does not run; empty while it does.
@@ -458,7 +546,7 @@ impl Instance {
         self.handover_ends_at = None;
         // An earlier run that crashed may have left them. An owner that goes on at once keeps
         // them: they may be the host's own.
-        if !self.starts_active() {
+        if !self.starts_active(now) {
             effects.push(Effect::RemoveAddresses);
         }
         self.start_if_well(now, effects);
@@ -478,24 +566,50 @@ impl Instance {
         self.preempt_at = None;
         self.active_router = None;
         self.heard_at = None;
-        if self.starts_active() {
+        self.yielded_to = None;
+        self.listening = self.config.listen_before_lead && !self.link_proved;
+        if self.starts_active(now) {
             self.transition(now, State::Active { adver_at: now }, effects);
-            return;
+        } else {
+            let backup = self.first_backup(now);
+            self.transition(now, backup, effects);
         }
+    }
+
+    /// Backup with the timer of a start, which counts once nothing holds the start back.
+    fn first_backup(&self, now: Instant) -> State {
         let interval = self.config.advertisement_interval;
-        let mut backup = self.backup(now, interval);
-        if let State::Backup { active_down_at, .. } = &mut backup
-            && self.is_starting_owner()
-        {
-            // The group decides: keepalived lets its owners wait for one interval.
-            *active_down_at = now + interval.duration() + self.skew_time(interval, self.priority);
+        let mut from = self.held_until.map_or(now, |at| at.max(now));
+        if self.listening {
+            from = from + LISTEN_LIMIT;
         }
-        self.transition(now, backup, effects);
+        let wait = match self.is_starting_owner() {
+            false => self.active_down_interval(interval),
+            true if self.ties.is_none() => Duration::ZERO,
+            // The group decides: keepalived lets its owners wait for one interval.
+            true => interval.duration() + self.skew_time(interval, self.priority),
+        };
+        State::Backup {
+            active_down_at: from + wait,
+            active_adver_interval: interval,
+        }
+    }
+
+    fn link_proved(&mut self, now: Instant) {
+        self.link_proved = true;
+        if std::mem::take(&mut self.listening) && matches!(self.state, State::Backup { .. }) {
+            self.state = self.first_backup(now);
+        }
+    }
+
+    fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|at| now < at)
     }
 
     /// Whether Startup leads to Active without a word from others. RFC 9568 §6.4.1.
-    fn starts_active(&self) -> bool {
-        self.is_starting_owner() && self.ties.is_none() && self.faults.is_empty()
+    fn starts_active(&self, now: Instant) -> bool {
+        let waits = self.ties.is_some() || self.is_held(now) || self.listening;
+        self.is_starting_owner() && !waits && self.faults.is_empty()
     }
 
     fn is_starting_owner(&self) -> bool {
@@ -527,6 +641,7 @@ impl Instance {
     fn begin_handover(&mut self, ends_at: Instant) {
         self.announcements.clear();
         self.refresh_at = None;
+        self.elsewhere_at = None;
         self.handover_ends_at = Some(ends_at);
     }
 
@@ -546,8 +661,15 @@ impl Instance {
                     self.transition(now, State::Active { adver_at: now }, effects);
                 }
             }
+            State::Active { adver_at } if adver_at <= now && self.was_replaced(now) => {
+                let backup = self.backup(now, self.config.advertisement_interval);
+                self.transition(now, backup, effects);
+            }
             State::Active { adver_at } if adver_at <= now => {
-                effects.push(Effect::SendAdvert(self.priority));
+                if std::mem::take(&mut self.answer_due) {
+                    self.answered_at = Some(now);
+                }
+                self.send_advert(now, effects);
                 let next = adver_at + self.config.advertisement_interval.duration();
                 // A timer that came late by more than an interval does not send a burst.
                 self.rearm_adver(if next > now {
@@ -559,6 +681,18 @@ impl Instance {
             State::Initialize | State::Backup { .. } | State::Active { .. } => {}
         }
         self.announce_if_due(now, effects);
+    }
+
+    /// Whether a late timer has let a peer take over. keepalived: `timer_expired_backup`; always
+    /// 3 intervals, whatever `down_timer_adverts` says.
+    fn was_replaced(&self, now: Instant) -> bool {
+        let (Some(priority), Some(last)) = (self.config.late_timer_priority, self.advertised_at)
+        else {
+            return false;
+        };
+        let interval = self.config.advertisement_interval;
+        let patience = interval.duration() * 3 + self.skew_time(interval, priority);
+        now.saturating_since(last) > patience
     }
 
     fn end_handover(&mut self, effects: &mut Vec<Effect>) {
@@ -578,9 +712,18 @@ impl Instance {
             effects.push(Effect::AnnounceAddresses { repeat });
             self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
         }
+        if self.elsewhere_at.is_some_and(|at| at <= now) {
+            effects.push(Effect::AnnounceElsewhere);
+            self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
+        }
     }
 
     fn advert_received(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
+        self.link_proved(now);
+        let deaf = self.config.priority == Priority::OWNER && !self.config.owner_hears_adverts;
+        if deaf || self.is_held(now) {
+            return;
+        }
         match self.state {
             State::Initialize => self.successor_heard(now, advert),
             State::Backup {
@@ -594,6 +737,10 @@ impl Instance {
                 self.successor_heard(now, advert);
                 self.active_router = Some((advert.source, advert.priority));
                 self.heard_at = Some(now);
+                let other = Some(advert.source) != self.yielded_to;
+                if other || advert.priority != Priority::OWNER {
+                    self.yielded_to = None;
+                }
                 if self.yields_to(now, advert) {
                     self.wants_active = false;
                     self.state = self.backup(now, self.interval_of(advert));
@@ -601,10 +748,15 @@ impl Instance {
                 // Otherwise lower priority and Preempt_Mode: the timer runs on.
             }
             State::Active { .. } if advert.priority == Priority::RELEASE => {
-                self.advertise(now, effects);
+                self.answer(now, effects);
             }
             State::Active { .. } if self.outranked_by(advert) => {
                 self.give_way(now, advert, effects)
+            }
+            State::Active { .. }
+                if advert.priority == Priority::OWNER && self.priority == Priority::OWNER =>
+            {
+                self.argue(now, advert, effects);
             }
             State::Active { .. } => self.answer_lower_priority(now, effects),
         }
@@ -623,7 +775,7 @@ impl Instance {
 
     /// Whether a Backup obeys an advert. RFC 9568 §6.4.2 (435); keepalived: `preempt_delay`.
     fn yields_to(&mut self, now: Instant, advert: &Advert) -> bool {
-        if advert.priority >= self.priority || !self.config.preempt_mode {
+        if advert.priority >= self.priority() || !self.config.preempt_mode {
             self.preempt_at = None;
             return true;
         }
@@ -639,13 +791,13 @@ impl Instance {
     fn outranked_by(&self, advert: &Advert) -> bool {
         outranks(
             (advert.priority, advert.source),
-            (self.priority, self.primary_address),
+            (self.priority(), self.primary_address),
         )
     }
 
     fn give_way(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
         if self.config.answer_higher_priority {
-            effects.push(Effect::SendAdvert(self.priority));
+            effects.push(Effect::SendAdvert(self.priority()));
         }
         self.active_router = Some((advert.source, advert.priority));
         self.heard_at = Some(now);
@@ -653,25 +805,88 @@ impl Instance {
         self.transition(now, backup, effects);
     }
 
-    /// RFC 9568 §6.4.3: an Active Router answers every advert that does not outrank it.
+    /// Two owners: the lower address has to yield. One that does not is reminded, and after a
+    /// while it gets the addresses: better the wrong owner than two. keepalived-behaviour.md §3.
+    fn argue(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
+        let interval = self.config.advertisement_interval.max(advert.interval);
+        let patience = interval.duration() * 6 / 5;
+        match self.other_owner {
+            Some((source, until)) if source == advert.source && now < until => {}
+            // It was silent for a while: it has stopped, and begins anew.
+            Some((source, until)) if source == advert.source && now < until + patience * 3 => {
+                self.other_owner = None;
+                self.yielded_to = Some(source);
+                self.give_way(now, advert, effects);
+            }
+            Some(_) | None => {
+                self.other_owner = Some((advert.source, now + patience));
+                for _ in 0..OWNER_REMINDERS {
+                    self.send_advert(now, effects);
+                }
+                self.answer_lower_priority(now, effects);
+            }
+        }
+    }
+
+    /// RFC 9568 §6.4.3: an Active Router answers every advert that does not outrank it. What the
+    /// other one has taught switches and neighbours is put right at once, and once more when it
+    /// has let go.
     fn answer_lower_priority(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if self.config.answer_lower_priority {
+            self.answer(now, effects);
+        }
+        if self.may_reannounce(now) {
+            effects.push(Effect::HeardLowerPriority);
+        }
+        self.reannounce(now, effects);
+    }
+
+    /// Sends an advert out of turn, or as soon as the last answer is old enough.
+    fn answer(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let gap = self.config.advertisement_interval.duration() / ANSWERS_PER_INTERVAL;
+        let may_at = self.answered_at.map_or(now, |at| at + gap);
+        if may_at <= now {
+            self.answered_at = Some(now);
             self.advertise(now, effects);
+            return;
         }
-        // A stream of adverts, forged perhaps, must not become a storm of announcements.
-        let pause = self.config.advertisement_interval.duration() / 2;
-        let lately = |at: Instant| now.saturating_since(at) < pause;
+        if let State::Active { adver_at } = &mut self.state
+            && may_at < *adver_at
+        {
+            *adver_at = may_at;
+            self.answer_due = true;
+        }
+    }
+
+    fn may_reannounce(&self, now: Instant) -> bool {
+        let gap = LOWER_PRIORITY_GAP.min(self.config.advertisement_interval.duration() / 2);
+        self.reannounced_at
+            .is_none_or(|at| now.saturating_since(at) >= gap)
+    }
+
+    fn reannounce(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if !matches!(self.state, State::Active { .. }) || !self.may_reannounce(now) {
+            return;
+        }
+        self.reannounced_at = Some(now);
         let announcement = &self.config.announcement;
-        if announcement.lower_priority_repeat > 0 && !self.reasserted_at.is_some_and(lately) {
-            self.reasserted_at = Some(now);
-            let repeat = announcement.lower_priority_repeat;
-            effects.push(Effect::AnnounceAddresses { repeat });
-            self.announcements.clear();
-            let second = announcement
-                .lower_priority_delay
-                .map(|delay| (now + delay, repeat));
-            self.announcements.extend(second);
+        let repeat = announcement.lower_priority_repeat;
+        if repeat == 0 {
+            return;
         }
+        effects.push(Effect::AnnounceAddresses { repeat });
+        if let Some(delay) = announcement.lower_priority_delay {
+            self.announcements.clear();
+            self.announcements.push((now + delay, repeat));
+        }
+        // The other one lets go when it hears us: now, or at the next beat.
+        let heard = match self.config.answer_lower_priority {
+            true => now,
+            false => self.next_adver(now),
+        };
+        let once_more = heard + REANNOUNCE_AFTER_HANDOVER;
+        self.announcements.retain(|(at, _)| *at != once_more);
+        self.announcements.push((once_more, 1));
     }
 
     fn take_over(&mut self, now: Instant, effects: &mut Vec<Effect>) {
@@ -696,14 +911,22 @@ impl Instance {
     }
 
     fn advertise(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        effects.push(Effect::SendAdvert(self.priority));
+        self.send_advert(now, effects);
         self.rearm_adver(self.next_adver(now));
+    }
+
+    fn send_advert(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.advertised_at = Some(now);
+        effects.push(Effect::SendAdvert(self.priority()));
     }
 
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
         let own = !fault.is_of_group();
         // A tracker without a result keeps an instance from starting, not from going on.
         let pending = matches!(fault, Fault::TrackerPending(_));
+        if fault == Fault::Interface {
+            self.link_proved = false;
+        }
         self.faults.insert(fault);
         match self.state {
             State::Initialize => {
@@ -777,6 +1000,7 @@ impl Instance {
                     self.announce_as_new(now, effects);
                 }
                 self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
+                self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
             }
         }
     }
@@ -860,8 +1084,13 @@ impl Instance {
 
     fn enter_active(&mut self, now: Instant, from_backup: bool, effects: &mut Vec<Effect>) {
         self.handover_ends_at = None;
-        self.reasserted_at = None;
-        effects.push(Effect::SendAdvert(self.priority));
+        self.listening = false;
+        self.yielded_to = None;
+        self.other_owner = None;
+        self.answered_at = None;
+        self.answer_due = false;
+        self.reannounced_at = None;
+        self.send_advert(now, effects);
         effects.push(Effect::InstallAddresses);
         self.announce_as_new(now, effects);
         if from_backup && self.heard_lately(now) {
@@ -869,6 +1098,7 @@ impl Instance {
                 .push((now + REANNOUNCE_AFTER_HANDOVER, 1));
         }
         self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
+        self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
         self.preempt_at = None;
         self.rearm_adver(self.next_adver(now));
         self.tell(Transition::Active, effects);

@@ -261,7 +261,16 @@ impl Router {
             // It may start into a fault of another member.
             self.balance(now, group, effects);
         }
+        let first = effects.len();
         self.feed(now, id, input, effects);
+        let heard = (id, Effect::HeardLowerPriority);
+        if effects.iter().skip(first).any(|effect| *effect == heard) {
+            // Neighbours that were taught wrong for one were so for all.
+            let members = self.groups.get(&group).map(|g| g.members.clone());
+            for other in members.unwrap_or_default() {
+                self.feed(now, other, Input::Reannounce, effects);
+            }
+        }
         self.balance(now, group, effects);
     }
 

@@ -1,9 +1,10 @@
 //! IP headers around adverts.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::packet::ipv4::{Ipv4Packet, MutableIpv4Packet};
+use pnet::packet::ipv6::MutableIpv6Packet;
 
 use super::vrrp::Rejected;
 
@@ -34,6 +35,10 @@ impl Protocol {
 pub const HOP_LIMIT: u8 = 255;
 /// All VRRP routers on the link, IPv4. RFC 9568 §5.1.1.2. keepalived: `vrrp_mcast_group4`.
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// All VRRP routers on the link, IPv6. RFC 9568 §5.1.2.2. keepalived: `vrrp_mcast_group6`.
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+/// Bytes of an IPv6 header without extensions.
+pub const HEADER_V6_LEN: usize = 40;
 
 /// Precedence of network control traffic, as keepalived sends it.
 const TRAFFIC_CLASS: u8 = 0xc0;
@@ -120,6 +125,39 @@ pub(super) fn emit_v4_carrying(
     bytes
 }
 
+/// Puts an IPv6 header in front of a VRRP message: traffic class 0xc0.
+///
+/// What is sent with this header is sent as it stands: it must fit the link's MTU.
+#[must_use]
+pub fn emit_v6(source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, message: &[u8]) -> Vec<u8> {
+    let mut bytes = header_v6(source, destination, hop_limit, PROTOCOL, message.len());
+    if let Some(mut header) = MutableIpv6Packet::new(&mut bytes) {
+        header.set_traffic_class(TRAFFIC_CLASS);
+    }
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+/// An IPv6 header with traffic class 0 for `payload_len` bytes of `next_header`.
+pub(super) fn header_v6(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    hop_limit: u8,
+    next_header: u8,
+    payload_len: usize,
+) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER_V6_LEN];
+    if let Some(mut header) = MutableIpv6Packet::new(&mut bytes) {
+        header.set_version(6);
+        header.set_payload_length(u16::try_from(payload_len).unwrap_or(u16::MAX));
+        header.set_next_header(IpNextHeaderProtocol(next_header));
+        header.set_hop_limit(hop_limit);
+        header.set_source(source);
+        header.set_destination(destination);
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +173,16 @@ mod tests {
         assert_eq!((packet.hop_limit, packet.payload), (255, &b"message!"[..]));
         assert_eq!(bytes.get(1), Some(&0xc0), "TOS as keepalived sends it");
         assert_eq!(bytes.get(6), Some(&0), "don't-fragment is clear");
+    }
+
+    #[test]
+    fn an_ipv6_header_says_what_follows_and_how_much() {
+        let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        let bytes = emit_v6(source, GROUP_V6, 255, b"message!");
+        assert_eq!(bytes.get(..8), Some(&[0x6c, 0, 0, 0, 0, 8, 112, 255][..]));
+        assert_eq!(bytes.get(8..24), Some(&source.octets()[..]));
+        assert_eq!(bytes.get(24..40), Some(&GROUP_V6.octets()[..]));
+        assert_eq!(bytes.get(40..), Some(&b"message!"[..]));
     }
 
     #[test]

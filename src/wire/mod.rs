@@ -4,4 +4,5 @@ pub mod arp;
 pub mod auth;
 pub mod ethernet;
 pub mod ip;
+pub mod ndisc;
 pub mod vrrp;

@@ -1,6 +1,9 @@
-//! VRRP messages, version 2 (RFC 3768) and 3 (RFC 9568), over IPv4.
+//! VRRP messages, version 2 (RFC 3768) and 3 (RFC 9568), over IPv4 and IPv6.
+//!
+//! No RFC has version 2 over IPv6. keepalived has: version 2's header and interval, addresses of
+//! IPv6, version 3's checksum, and no authentication data.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ctutils::CtEq;
 use pnet::packet::ip::IpNextHeaderProtocol;
@@ -9,11 +12,12 @@ use pnet::util;
 use super::auth::ah;
 use super::auth::hmac::{EXTENSION_TYPE, TRAILER_LEN};
 use super::ip::{self, HOP_LIMIT, PROTOCOL, Packet};
-use crate::types::{Interval, Priority, Secret, Version, Vrid};
+use crate::types::{Family, Interval, Priority, Secret, Version, Vrid};
 
 const TYPE_ADVERTISEMENT: u8 = 1;
 const FIXED_LEN: usize = 8;
-const ADDRESS_LEN: usize = 4;
+const IPV4_LEN: usize = 4;
+const IPV6_LEN: usize = 16;
 const AUTHENTICATION_LEN: usize = 8;
 /// Position of the checksum, in 16-bit words.
 const CHECKSUM_WORD: usize = 3;
@@ -51,12 +55,12 @@ impl Authentication {
     }
 }
 
-/// What the checksum of a VRRPv3 message over IPv4 covers.
+/// What the checksum of a message covers. Only VRRPv3 over IPv4 leaves a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChecksumForm {
-    /// The message alone: RFC 9568 §5.2.8, and every VRRPv2 message.
+    /// The message alone: RFC 9568 §5.2.8, and every VRRPv2 message over IPv4.
     Message,
-    /// The message and a pseudo-header: keepalived's default.
+    /// The message and a pseudo-header: keepalived's default, and every message over IPv6.
     PseudoHeader,
 }
 
@@ -80,7 +84,7 @@ pub enum Rejected {
     Truncated,
     /// Longer or shorter than its address count says.
     Length,
-    /// TTL or hop limit is not 255. RFC 9568 §5.1.1.3.
+    /// TTL or hop limit is not 255. RFC 9568 §5.1.1.3, §5.1.2.3.
     HopLimit,
     /// Version differs from the instance's.
     Version,
@@ -211,6 +215,19 @@ pub struct Received {
     pub checksum: ChecksumForm,
 }
 
+impl Received {
+    /// Over IPv6 the first address is to be link-local. RFC 9568 §5.2.9, §7.1.
+    ///
+    /// keepalived takes adverts without it, so this is for the caller to judge.
+    #[must_use]
+    pub fn lists_link_local_first(&self) -> bool {
+        match self.addresses.first() {
+            Some(IpAddr::V6(first)) => first.is_unicast_link_local(),
+            Some(IpAddr::V4(_)) | None => true,
+        }
+    }
+}
+
 /// What the receiving instance demands. RFC 9568 §7.1, RFC 3768 §7.1.
 #[derive(Debug, Clone)]
 pub struct Demands<'a> {
@@ -269,7 +286,8 @@ pub fn receive_proven(
     if fixed[0] >> 4 != demands.version.number() {
         return Err(Rejected::Version);
     }
-    let (message, trailer) = split_trailer(packet.payload, fixed, demands)?;
+    let family = Family::of(&packet.source);
+    let (message, trailer) = split_trailer(packet.payload, fixed, family, demands)?;
     prove(&Unproven {
         source: packet.source,
         message,
@@ -279,12 +297,16 @@ pub fn receive_proven(
         return Err(Rejected::Type);
     }
     let count = usize::from(fixed[3]);
+    // Over IPv6 the checksum is that of any transport: over everything that was sent.
     let packet = &Packet {
-        payload: message,
+        payload: match family {
+            Family::V4 => message,
+            Family::V6 => packet.payload,
+        },
         ..*packet
     };
     let checksum = checksum_form(packet, demands.version).ok_or(Rejected::Checksum)?;
-    if demands.version == Version::V2 {
+    if demands.version == Version::V2 && family == Family::V4 {
         authenticate(message, fixed[4], demands.authentication)?;
     }
     // RFC 3768 demands no address; keepalived's v2 instances may have none.
@@ -302,7 +324,7 @@ pub fn receive_proven(
     };
     Ok(Received {
         advert,
-        addresses: addresses(message, count),
+        addresses: addresses(message, family, count),
         checksum,
     })
 }
@@ -311,13 +333,10 @@ pub fn receive_proven(
 fn split_trailer<'a>(
     payload: &'a [u8],
     fixed: &[u8; FIXED_LEN],
+    family: Family,
     demands: &Demands<'_>,
 ) -> Result<(&'a [u8], Option<&'a [u8]>), Rejected> {
-    let authentication = match demands.version {
-        Version::V2 => AUTHENTICATION_LEN,
-        Version::V3 => 0,
-    };
-    let length = FIXED_LEN + usize::from(fixed[3]) * ADDRESS_LEN + authentication;
+    let length = length(demands.version, family, fixed[3].into());
     let (message, rest) = payload.split_at_checked(length).ok_or(Rejected::Length)?;
     match (rest.len(), demands.authentication) {
         (0, _) => Ok((message, None)),
@@ -333,14 +352,33 @@ fn fixed_part(message: &[u8]) -> Result<&[u8; FIXED_LEN], Rejected> {
     message.first_chunk().ok_or(Rejected::Truncated)
 }
 
-fn addresses(message: &[u8], count: usize) -> Vec<IpAddr> {
+/// Bytes of a message with `count` addresses.
+const fn length(version: Version, family: Family, count: usize) -> usize {
+    let authentication = match (version, family) {
+        (Version::V2, Family::V4) => AUTHENTICATION_LEN,
+        (Version::V2, Family::V6) | (Version::V3, Family::V4 | Family::V6) => 0,
+    };
+    let address = match family {
+        Family::V4 => IPV4_LEN,
+        Family::V6 => IPV6_LEN,
+    };
+    FIXED_LEN + count * address + authentication
+}
+
+fn addresses(message: &[u8], family: Family, count: usize) -> Vec<IpAddr> {
     let list = message.get(FIXED_LEN..).unwrap_or_default();
-    let (chunks, _) = list.as_chunks::<ADDRESS_LEN>();
-    chunks
-        .iter()
-        .take(count)
-        .map(|octets| Ipv4Addr::from(*octets).into())
-        .collect()
+    match family {
+        Family::V4 => {
+            let (chunks, _) = list.as_chunks::<IPV4_LEN>();
+            let address = |octets: &[u8; IPV4_LEN]| Ipv4Addr::from(*octets).into();
+            chunks.iter().take(count).map(address).collect()
+        }
+        Family::V6 => {
+            let (chunks, _) = list.as_chunks::<IPV6_LEN>();
+            let address = |octets: &[u8; IPV6_LEN]| Ipv6Addr::from(*octets).into();
+            chunks.iter().take(count).map(address).collect()
+        }
+    }
 }
 
 fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), Rejected> {
@@ -365,43 +403,52 @@ fn authenticate(message: &[u8], kind: u8, ours: &Authentication) -> Result<(), R
 fn checksum_form(packet: &Packet<'_>, version: Version) -> Option<ChecksumForm> {
     let message = packet.payload;
     let stated = u16::from_be_bytes(*message.get(6..8)?.first_chunk()?);
-    if stated == util::checksum(message, CHECKSUM_WORD) {
-        return Some(ChecksumForm::Message);
-    }
-    let with_header = with_pseudo_header(message, packet.source, packet.destination)?;
-    (version == Version::V3 && stated == with_header).then_some(ChecksumForm::PseudoHeader)
-}
-
-fn with_pseudo_header(message: &[u8], source: IpAddr, destination: IpAddr) -> Option<u16> {
-    let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else {
-        return None;
+    let forms: &[ChecksumForm] = match (version, packet.source) {
+        (Version::V2 | Version::V3, IpAddr::V6(_)) => &[ChecksumForm::PseudoHeader],
+        (Version::V2, IpAddr::V4(_)) => &[ChecksumForm::Message],
+        (Version::V3, IpAddr::V4(_)) => &[ChecksumForm::Message, ChecksumForm::PseudoHeader],
     };
-    let protocol = IpNextHeaderProtocol(PROTOCOL);
-    Some(util::ipv4_checksum(
-        message,
-        CHECKSUM_WORD,
-        &[],
-        &source,
-        &destination,
-        protocol,
-    ))
+    let right = |form: &&ChecksumForm| {
+        checksum(message, **form, packet.source, packet.destination) == stated
+    };
+    forms.iter().find(right).copied()
 }
 
-/// How many IPv4 addresses an advert can carry in one packet of `mtu` bytes, at most 255.
+fn checksum(message: &[u8], form: ChecksumForm, source: IpAddr, destination: IpAddr) -> u16 {
+    let protocol = IpNextHeaderProtocol(PROTOCOL);
+    match (form, source, destination) {
+        (ChecksumForm::PseudoHeader, IpAddr::V4(source), IpAddr::V4(destination)) => {
+            util::ipv4_checksum(message, CHECKSUM_WORD, &[], &source, &destination, protocol)
+        }
+        (ChecksumForm::PseudoHeader, IpAddr::V6(source), IpAddr::V6(destination)) => {
+            util::ipv6_checksum(message, CHECKSUM_WORD, &[], &source, &destination, protocol)
+        }
+        (ChecksumForm::Message, _, _) | (ChecksumForm::PseudoHeader, _, _) => {
+            util::checksum(message, CHECKSUM_WORD)
+        }
+    }
+}
+
+/// How many addresses an advert can carry in one packet of `mtu` bytes, at most 255.
 #[must_use]
-pub fn most_addresses(mtu: u32, version: Version, authentication: &Authentication) -> usize {
+pub fn most_addresses(
+    mtu: u32,
+    version: Version,
+    family: Family,
+    authentication: &Authentication,
+) -> usize {
     let around = match authentication {
         Authentication::None | Authentication::Password(_) => 0,
         Authentication::Header => ah::HEADER_LEN,
         Authentication::Trailer => TRAILER_LEN,
     };
-    let data = match version {
-        Version::V2 => AUTHENTICATION_LEN,
-        Version::V3 => 0,
+    let (header, address) = match family {
+        Family::V4 => (ip::HEADER_LEN, IPV4_LEN),
+        Family::V6 => (ip::HEADER_V6_LEN, IPV6_LEN),
     };
     let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
-    let room = mtu.saturating_sub(ip::HEADER_LEN + FIXED_LEN + data + around);
-    (room / ADDRESS_LEN).min(usize::from(u8::MAX))
+    let room = mtu.saturating_sub(header + length(version, family, 0) + around);
+    (room / address).min(usize::from(u8::MAX))
 }
 
 /// An advert to be sent.
@@ -415,25 +462,31 @@ pub struct Outgoing<'a> {
     pub priority: Priority,
     /// Our interval.
     pub interval: Interval,
-    /// Addresses in configured order; the first 255 count.
-    pub addresses: &'a [Ipv4Addr],
+    /// Addresses of the source's family in configured order; the first 255 count.
+    pub addresses: &'a [IpAddr],
     /// VRRPv2 authentication.
     pub authentication: &'a Authentication,
-    /// Form of a VRRPv3 checksum.
+    /// Form of a VRRPv3 checksum over IPv4.
     pub checksum: ChecksumForm,
     /// Source of the IP packet.
-    pub source: Ipv4Addr,
-    /// Destination of the IP packet.
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    /// Destination of the IP packet, of the same family.
+    pub destination: IpAddr,
 }
 
 /// The VRRP message of an advert, without the IP header.
 #[must_use]
 pub fn emit(advert: &Outgoing<'_>) -> Vec<u8> {
-    let count = u8::try_from(advert.addresses.len()).unwrap_or(u8::MAX);
-    let (byte4, byte5) = match advert.version {
-        Version::V2 => (advert.authentication.kind(), advert.interval.whole_secs()),
-        Version::V3 => {
+    let family = Family::of(&advert.source);
+    let listed = || {
+        let ours = |address: &&IpAddr| Family::of(address) == family;
+        advert.addresses.iter().filter(ours).take(u8::MAX.into())
+    };
+    let count = u8::try_from(listed().count()).unwrap_or(u8::MAX);
+    let (byte4, byte5) = match (advert.version, family) {
+        (Version::V2, Family::V4) => (advert.authentication.kind(), advert.interval.whole_secs()),
+        (Version::V2, Family::V6) => (0, advert.interval.whole_secs()),
+        (Version::V3, Family::V4 | Family::V6) => {
             let [high, low] = advert.interval.centis().min(0x0fff).to_be_bytes();
             (high, low)
         }
@@ -449,34 +502,53 @@ pub fn emit(advert: &Outgoing<'_>) -> Vec<u8> {
         0,
         0,
     ];
-    for address in advert.addresses.iter().take(usize::from(count)) {
-        message.extend_from_slice(&address.octets());
+    for address in listed() {
+        match address {
+            IpAddr::V4(v4) => message.extend_from_slice(&v4.octets()),
+            IpAddr::V6(v6) => message.extend_from_slice(&v6.octets()),
+        }
     }
-    if advert.version == Version::V2 {
-        message.extend_from_slice(&advert.authentication.data());
-    }
-    let pseudo = (advert.version == Version::V3 && advert.checksum == ChecksumForm::PseudoHeader)
-        .then(|| with_pseudo_header(&message, advert.source.into(), advert.destination.into()))
-        .flatten();
-    let checksum = pseudo.unwrap_or_else(|| util::checksum(&message, CHECKSUM_WORD));
+    let form = match (advert.version, family) {
+        (Version::V2, Family::V4) => {
+            message.extend_from_slice(&advert.authentication.data());
+            ChecksumForm::Message
+        }
+        (Version::V3, Family::V4) => advert.checksum,
+        (Version::V2 | Version::V3, Family::V6) => ChecksumForm::PseudoHeader,
+    };
+    let checksum = checksum(&message, form, advert.source, advert.destination);
     if let Some(field) = message.get_mut(6..8) {
         field.copy_from_slice(&checksum.to_be_bytes());
     }
     message
 }
 
+/// Works out the checksum anew for a message that has got a trailer.
+///
+/// Over IPv4 the trailer does not count; over IPv6 the checksum is that of any transport.
+pub fn seal(payload: &mut [u8], source: IpAddr, destination: IpAddr) {
+    if Family::of(&source) == Family::V4 {
+        return;
+    }
+    let checksum = checksum(payload, ChecksumForm::PseudoHeader, source, destination);
+    if let Some(field) = payload.get_mut(6..8) {
+        field.copy_from_slice(&checksum.to_be_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ip::GROUP_V4;
+    use crate::wire::ip::{GROUP_V4, GROUP_V6};
     use proptest::prelude::*;
 
-    const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
+    const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 1));
+    const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
     fn outgoing<'a>(
         version: Version,
         auth: &'a Authentication,
-        list: &'a [Ipv4Addr],
+        list: &'a [IpAddr],
     ) -> Outgoing<'a> {
         Outgoing {
             version,
@@ -487,7 +559,15 @@ mod tests {
             authentication: auth,
             checksum: ChecksumForm::PseudoHeader,
             source: SOURCE,
-            destination: GROUP_V4,
+            destination: GROUP_V4.into(),
+        }
+    }
+
+    fn outgoing_v6(version: Version, list: &[IpAddr]) -> Outgoing<'_> {
+        Outgoing {
+            source: LINK_LOCAL.into(),
+            destination: GROUP_V6.into(),
+            ..outgoing(version, &Authentication::None, list)
         }
     }
 
@@ -502,8 +582,17 @@ mod tests {
 
     fn packet(payload: &[u8]) -> Packet<'_> {
         Packet {
-            source: SOURCE.into(),
+            source: SOURCE,
             destination: GROUP_V4.into(),
+            hop_limit: 255,
+            payload,
+        }
+    }
+
+    fn packet_v6(payload: &[u8]) -> Packet<'_> {
+        Packet {
+            source: LINK_LOCAL.into(),
+            destination: GROUP_V6.into(),
             hop_limit: 255,
             payload,
         }
@@ -521,13 +610,13 @@ mod tests {
 
     #[test]
     fn v2_with_a_password_is_keepaliveds_to_the_byte() {
-        let (auth, vip) = (password("1234"), [Ipv4Addr::new(192, 168, 1, 100)]);
+        let (auth, vip) = (password("1234"), [IpAddr::from([192, 168, 1, 100])]);
         assert_eq!(emit(&outgoing(Version::V2, &auth, &vip)), KEEPALIVED_V2);
     }
 
     #[test]
     fn each_check_gives_its_own_reason() {
-        let (auth, vip) = (password("1234"), [Ipv4Addr::new(192, 168, 1, 100)]);
+        let (auth, vip) = (password("1234"), [IpAddr::from([192, 168, 1, 100])]);
         let good = emit(&outgoing(Version::V2, &auth, &vip));
         let reject = |at: usize, value: u8, fix: bool| {
             let mut bytes = good.clone();
@@ -558,7 +647,7 @@ mod tests {
 
     #[test]
     fn v3_takes_both_checksums_and_says_which() {
-        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        let vip = [IpAddr::from([10, 0, 0, 100])];
         for form in [ChecksumForm::Message, ChecksumForm::PseudoHeader] {
             let mut out = outgoing(Version::V3, &Authentication::None, &vip);
             out.checksum = form;
@@ -574,7 +663,7 @@ mod tests {
 
     #[test]
     fn a_trailer_is_cut_off_where_it_is_expected() {
-        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        let vip = [IpAddr::from([10, 0, 0, 100])];
         for version in [Version::V2, Version::V3] {
             let signed = Authentication::Trailer;
             let mut bytes = emit(&outgoing(version, &signed, &vip));
@@ -597,9 +686,40 @@ mod tests {
         }
     }
 
+    /// The IPv6 vector of draft-cassen-vrrp-auth-hmac.
+    #[test]
+    fn over_ipv6_the_checksum_covers_the_trailer() {
+        let vector = 0x3133_c801_0064_a2e9_u64.to_be_bytes();
+        let trailer = [
+            0x0101_0000_6800_0000_u64,
+            0x8000_0000_c8c5_6146,
+            0xebfd_66ee_10ec_4d81,
+        ];
+        let (source, destination) = ("fe80::10".parse().unwrap(), "fe80::20".parse().unwrap());
+        let vips = ["fe80::100".parse().unwrap()];
+        let mut bytes = emit(&Outgoing {
+            priority: Priority::new(200),
+            source,
+            destination,
+            ..outgoing_v6(Version::V3, &vips)
+        });
+        bytes.extend(trailer.iter().flat_map(|word| word.to_be_bytes()));
+        bytes.extend_from_slice(&0x8646_1b78_u32.to_be_bytes());
+        seal(&mut bytes, source, destination);
+        assert_eq!(bytes[..8], vector);
+        let packet = Packet {
+            source,
+            destination,
+            hop_limit: 255,
+            payload: &bytes,
+        };
+        let demand = demands(Version::V3, &Authentication::Trailer);
+        assert_eq!(receive(&packet, &demand).unwrap().addresses, vips);
+    }
+
     #[test]
     fn what_is_not_proven_is_not_read() {
-        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        let vip = [IpAddr::from([10, 0, 0, 100])];
         let mut bytes = emit(&outgoing(Version::V3, &Authentication::Trailer, &vip));
         bytes[6] ^= 1;
         let demand = demands(Version::V3, &Authentication::Trailer);
@@ -651,7 +771,8 @@ mod tests {
     #[test]
     fn v2_never_takes_a_pseudo_header_checksum() {
         let mut bytes = emit(&outgoing(Version::V2, &Authentication::None, &[SOURCE]));
-        let sum = with_pseudo_header(&bytes, SOURCE.into(), GROUP_V4.into()).unwrap();
+        let form = ChecksumForm::PseudoHeader;
+        let sum = checksum(&bytes, form, SOURCE, GROUP_V4.into());
         bytes[6..8].copy_from_slice(&sum.to_be_bytes());
         let got = receive(
             &packet(&bytes),
@@ -660,10 +781,59 @@ mod tests {
         assert_eq!(got.unwrap_err(), Rejected::Checksum);
     }
 
+    /// An advert over IPv6 with two addresses, worked out by hand from RFC 9568 §5.2.
+    #[test]
+    fn v3_over_ipv6_covers_the_pseudo_header() {
+        let vips: [IpAddr; 2] = ["fe80::100".parse().unwrap(), "fd00::100".parse().unwrap()];
+        let bytes = emit(&outgoing_v6(Version::V3, &vips));
+        assert_eq!(bytes.len(), 8 + 2 * 16);
+        assert_eq!(bytes[..6], [0x31, 0x33, 0x64, 2, 0, 100]);
+        let mut sum: u32 = 112 + 40;
+        let pseudo = [LINK_LOCAL.octets(), GROUP_V6.octets()].concat();
+        for pair in pseudo.chunks(2).chain(bytes.chunks(2)) {
+            sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
+        }
+        assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff, "RFC 1071");
+    }
+
+    #[test]
+    fn v3_over_ipv6_takes_no_other_checksum() {
+        let vips = ["fe80::100".parse().unwrap()];
+        let mut bytes = emit(&outgoing_v6(Version::V3, &vips));
+        let sum = util::checksum(&bytes, CHECKSUM_WORD).to_be_bytes();
+        bytes[6..8].copy_from_slice(&sum);
+        let demand = demands(Version::V3, &Authentication::None);
+        let got = receive(&packet_v6(&bytes), &demand);
+        assert_eq!(got.unwrap_err(), Rejected::Checksum);
+    }
+
+    #[test]
+    fn v2_over_ipv6_has_seconds_and_no_authentication_data() {
+        let vips = ["fe80::100".parse().unwrap()];
+        let bytes = emit(&outgoing_v6(Version::V2, &vips));
+        assert_eq!(bytes.len(), 8 + 16);
+        assert_eq!(bytes[..6], [0x21, 0x33, 0x64, 1, 0, 1]);
+        let demand = demands(Version::V2, &Authentication::None);
+        let got = receive(&packet_v6(&bytes), &demand).unwrap();
+        assert_eq!(got.addresses, vips);
+    }
+
+    #[test]
+    fn addresses_of_the_other_family_are_not_advertised() {
+        let vips: [IpAddr; 2] = [
+            "192.168.1.100".parse().unwrap(),
+            "fe80::100".parse().unwrap(),
+        ];
+        let bytes = emit(&outgoing_v6(Version::V3, &vips));
+        let demand = demands(Version::V3, &Authentication::None);
+        let got = receive(&packet_v6(&bytes), &demand).unwrap();
+        assert_eq!(got.addresses, vips[1..]);
+    }
+
     /// keepalived verifies nothing with `v3_checksum_as_v2`.
     #[test]
     fn no_flipped_bit_passes_in_either_form() {
-        let vip = [Ipv4Addr::new(10, 0, 0, 100)];
+        let vip = [IpAddr::from([10, 0, 0, 100])];
         for (version, form) in [
             (Version::V2, ChecksumForm::Message),
             (Version::V3, ChecksumForm::Message),
@@ -684,7 +854,8 @@ mod tests {
 
     #[test]
     fn room_for_addresses_is_what_the_rest_leaves() {
-        let room = |mtu, version, authentication| most_addresses(mtu, version, authentication);
+        let room =
+            |mtu, version, authentication| most_addresses(mtu, version, Family::V4, authentication);
         let (none, trailer) = (&Authentication::None, &Authentication::Trailer);
         assert_eq!(room(1500, Version::V2, trailer), 255);
         assert_eq!(room(576, Version::V3, none), 137);
@@ -692,13 +863,35 @@ mod tests {
         assert_eq!(room(576, Version::V2, trailer), 128);
         assert_eq!(room(576, Version::V2, &Authentication::Header), 129);
         assert_eq!(room(20, Version::V2, none), 0);
+        let room = |authentication| most_addresses(1500, Version::V3, Family::V6, authentication);
+        assert_eq!((room(none), room(trailer)), (90, 89));
     }
 
     proptest! {
         #[test]
+        fn what_is_emitted_over_ipv6_is_received(
+            v3 in any::<bool>(), id in 1u8..=255, priority in any::<u8>(), secs in 1u8..=40,
+            list in proptest::collection::vec(any::<u128>().prop_map(|bits| Ipv6Addr::from(bits).into()), 1..20),
+        ) {
+            let version = if v3 { Version::V3 } else { Version::V2 };
+            let interval = Interval::from_secs(secs).unwrap();
+            let out = Outgoing {
+                vrid: Vrid::new(id).unwrap(), priority: Priority::new(priority), interval,
+                ..outgoing_v6(version, &list)
+            };
+            let bytes = emit(&out);
+            let demand = Demands { interval, ..demands(version, &Authentication::None) };
+            let got = receive(&packet_v6(&bytes), &demand).unwrap();
+            prop_assert_eq!(got.advert.priority, out.priority);
+            prop_assert_eq!(got.advert.interval, interval);
+            prop_assert_eq!(got.checksum, ChecksumForm::PseudoHeader);
+            prop_assert_eq!(got.addresses, list);
+        }
+
+        #[test]
         fn what_is_emitted_is_received(
             v3 in any::<bool>(), id in 1u8..=255, priority in any::<u8>(), secs in 1u8..=40,
-            list in proptest::collection::vec(any::<u32>().prop_map(Ipv4Addr::from), 1..20),
+            list in proptest::collection::vec(any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).into()), 1..20),
             pass in "[a-z]{0,8}",
         ) {
             let version = if v3 { Version::V3 } else { Version::V2 };
@@ -714,7 +907,7 @@ mod tests {
             let got = receive(&packet(&bytes), &demand).unwrap();
             prop_assert_eq!(got.advert.priority, out.priority);
             prop_assert_eq!(got.advert.interval, interval);
-            prop_assert_eq!(got.addresses, list.into_iter().map(IpAddr::from).collect::<Vec<_>>());
+            prop_assert_eq!(got.addresses, list);
         }
 
         #[test]
@@ -724,6 +917,7 @@ mod tests {
             let version = if v3 { Version::V3 } else { Version::V2 };
             let _ = vrid(&packet(&bytes));
             let _ = receive(&packet(&bytes), &demands(version, &password("1234")));
+            let _ = receive(&packet_v6(&bytes), &demands(version, &password("1234")));
         }
     }
 }

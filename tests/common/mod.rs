@@ -22,6 +22,9 @@ use std::time::Duration;
 use vipd::lab::{self, Host, Lab, Process};
 
 pub const VIP: &str = "192.168.1.100";
+pub const VIP6: &str = "fd00::100";
+/// Addresses of a virtual router for IPv6: the link-local one comes first.
+pub const VIPS6: &[&str] = &["fe80::51:100", VIP6];
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// A lab, or `None` with the reason printed where this process may not have one.
@@ -140,24 +143,20 @@ pub fn has(host: &Host, address: &str) -> bool {
 /// Waits until `condition` holds; panics with `what` after `timeout`.
 #[track_caller]
 pub fn wait_for(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) {
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
+    let end = lab::now() + timeout;
     while !condition() {
-        assert!(waited < timeout, "{what}: not within {timeout:?}");
-        thread::sleep(step);
-        waited += step;
+        assert!(lab::now() < end, "{what}: not within {timeout:?}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Panics if `condition` stops holding within `time`.
 #[track_caller]
 pub fn stays(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
-    while waited < time {
-        assert!(condition(), "{what}: no longer after {waited:?}");
-        thread::sleep(step);
-        waited += step;
+    let end = lab::now() + time;
+    while lab::now() < end {
+        assert!(condition(), "{what}: no longer");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -195,6 +194,16 @@ impl Default for Instance<'_> {
 }
 
 impl Instance<'_> {
+    /// One over IPv6.
+    pub fn v6() -> Self {
+        Self {
+            version: 3,
+            interval: "0.5",
+            vips: VIPS6,
+            ..Self::default()
+        }
+    }
+
     pub fn text(&self) -> String {
         let authentication = self.password.map_or_else(String::new, |password| {
             format!("    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}\n")

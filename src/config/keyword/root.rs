@@ -21,7 +21,7 @@ pub(super) const ROOT: &[Keyword] = &[
     row("static_routes", Entries, "", Inactive("static addresses and routes"), "routes added at start and removed at stop"),
     row("static_rules", Entries, "", Inactive("static addresses and routes"), "policy routing rules added at start and removed at stop"),
     row("vrrp_sync_group", NamedBlock(Block::SyncGroup), "", Works, "declares a group of instances that change state together"),
-    row("garp_group", Block(Block::GarpGroup), "", Inactive("announcement pacing"), "limits gratuitous ARP/NA rate over a set of physical interfaces"),
+    row("garp_group", Block(Block::GarpGroup), "", Works, "limits gratuitous ARP/NA rate over a set of physical interfaces"),
     row("linkbeat_interfaces", Entries, "", Accepted("the kernel reports link state"), "interfaces to be polled for link state"),
     row("vrrp_instance", NamedBlock(Block::Instance), "", Works, "declares a virtual router"),
     row("vrrp_script", NamedBlock(Block::TrackScript), "", Works, "declares a health script that instances and sync groups may track"),

@@ -31,10 +31,7 @@ impl Lowering {
     }
 
     fn complete_one(&mut self, mut draft: Draft) {
-        let version = draft.version.unwrap_or(match draft.family {
-            Some(Family::V6) => Version::V3,
-            Some(Family::V4) | None => draft.defaults.version,
-        });
+        let version = self.version(&draft);
         let priority = self.priority(&mut draft);
         let owner = priority == Priority::OWNER;
         let vrid = self.vrid(&draft);
@@ -43,6 +40,7 @@ impl Lowering {
             self.strict(&mut draft, owner, version);
         }
         self.preemption(&mut draft, owner);
+        self.owner_and_late_timer(&mut draft, owner);
         let interval = self.interval(&draft, version);
         let authentication = self.settle_authentication(&draft, version, interval);
         let transport = self.transport(&draft);
@@ -57,8 +55,8 @@ impl Lowering {
             self.no_ipvlan(&draft);
             return;
         }
-        if draft.family == Some(Family::V6) {
-            self.left_out(&draft, "virtual routers for IPv6 are not active yet");
+        if draft.family == Some(Family::V6) && draft.virtual_mac.is_some() {
+            self.left_out(&draft, "virtual MACs over IPv6 are not active yet");
             return;
         }
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
@@ -69,6 +67,7 @@ impl Lowering {
             } else {
                 HANDOVER_OVERLAP
             },
+            family: draft.family.unwrap_or_default(),
             version,
             priority,
             advertisement_interval: interval,
@@ -78,6 +77,8 @@ impl Lowering {
             down_timer_adverts: draft.defaults.down_timer_adverts,
             answer_lower_priority: !draft.defaults.lower_prio_no_advert,
             answer_higher_priority: draft.defaults.higher_prio_send_advert,
+            owner_hears_adverts: !(owner && draft.defaults.owner_ignore_adverts),
+            late_timer_priority: draft.late_timer_priority,
             announcement: announcement(&draft.garp, &draft.defaults.garp),
             ..InstanceConfig::new(vrid)
         };
@@ -94,6 +95,8 @@ impl Lowering {
             virtual_mac,
             accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
+            track_source: draft.track_source,
+            skip_address_check: draft.defaults.skip_address_check,
             track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
             track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
             notify: draft.notify,
@@ -106,6 +109,57 @@ impl Lowering {
             .provenance
             .span(&draft.name, keyword)
             .unwrap_or(draft.span)
+    }
+
+    /// What was asked for, else 3 over IPv6. No RFC has version 2 there; keepalived sends it all the
+    /// same when it is told to, and so do we, but not in strict mode.
+    fn version(&mut self, draft: &Draft) -> Version {
+        let Some(Family::V6) = draft.family else {
+            return draft.version.unwrap_or(draft.defaults.version);
+        };
+        match draft.version {
+            Some(Version::V2) if draft.strict => {
+                self.correct(
+                    draft,
+                    "version",
+                    "strict mode has no version 2 over IPv6: 3 is used",
+                );
+                Version::V3
+            }
+            Some(version) => version,
+            None => Version::V3,
+        }
+    }
+
+    /// RFC 9568 §5.2.9. keepalived complains in strict mode, else it only writes to the log.
+    fn link_local_first(&mut self, draft: &Draft) {
+        let Some((first, span)) = draft.addresses.first() else {
+            return;
+        };
+        let IpAddr::V6(address) = first.address else {
+            return;
+        };
+        if address.is_unicast_link_local() {
+            return;
+        }
+        let (severity, class) = if draft.strict {
+            (Severity::Warning, Class::General)
+        } else {
+            (Severity::Advice, Class::Silent)
+        };
+        self.push(
+            Diagnostic::new(
+                severity,
+                Code(429),
+                class,
+                format!(
+                    "`{}`: the first IPv6 address should be link-local",
+                    draft.name
+                ),
+            )
+            .label(*span, "RFC 9568 §5.2.9")
+            .help("put an address such as `fe80::1:2` in front, the same on all its routers"),
+        );
     }
 
     /// No priority: an owner if `state MASTER` was written, else 100.
@@ -291,6 +345,31 @@ impl Lowering {
         }
     }
 
+    fn owner_and_late_timer(&mut self, draft: &mut Draft, owner: bool) {
+        if draft.late_timer_priority.is_some() && draft.preempt {
+            self.correct(
+                draft,
+                "timer_expired_backup",
+                "timer_expired_backup does nothing without nopreempt",
+            );
+            draft.late_timer_priority = None;
+        }
+        if owner && draft.strict {
+            draft.defaults.owner_ignore_adverts = true;
+        }
+        let written = self
+            .out
+            .provenance
+            .span(&draft.name, "owner_ignore_adverts");
+        if !owner && draft.defaults.owner_ignore_adverts && written.is_some() {
+            self.correct(
+                draft,
+                "owner_ignore_adverts",
+                "owner_ignore_adverts is for owners of their addresses (255): it is ignored",
+            );
+        }
+    }
+
     /// v2: whole seconds; v3: hundredths up to 40.95 s.
     fn interval(&mut self, draft: &Draft, version: Version) -> Interval {
         let Some(micros) = draft.advert_int else {
@@ -374,9 +453,12 @@ impl Lowering {
                 "state MASTER does not work with AH: it starts as BACKUP",
             );
         }
+        // Over IPv6, keepalived's version 2 has no room for authentication data.
+        if draft.family == Some(Family::V6) {
+            return Some(Authentication::None);
+        }
         match kind {
             AuthType::Pass => Some(Authentication::Password(secret)),
-            AuthType::Ah if draft.family == Some(Family::V6) => Some(Authentication::None),
             AuthType::Ah => Some(Authentication::Header(secret)),
         }
     }
@@ -441,7 +523,7 @@ impl Lowering {
             );
         }
         let group = draft.group.unwrap_or(match draft.family {
-            Some(Family::V6) => IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+            Some(Family::V6) => self.defaults.group6.into(),
             Some(Family::V4) | None => self.defaults.group4.into(),
         });
         Transport::Multicast {
@@ -461,6 +543,7 @@ impl Lowering {
             self.correct(draft, "virtual_ipaddress", &what);
             draft.excluded.splice(0..0, more);
         }
+        self.link_local_first(draft);
         if !draft.addresses.is_empty() || draft.no_address_wanted {
             return true;
         }
@@ -600,5 +683,6 @@ fn announcement(own: &Garp, global: &Garp) -> Announcement {
         refresh_repeat: own.refresh_repeat.or(global.refresh_repeat).unwrap_or(1),
         lower_priority_repeat: own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat),
         lower_priority_delay: seconds(own.lower_delay.or(global.lower_delay).or(delay)),
+        elsewhere: seconds(own.elsewhere.or(global.elsewhere)),
     }
 }

@@ -1,13 +1,17 @@
 //! `global_defs`, and what instances take over from it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use super::Lowering;
 use super::script::user;
 use crate::config::diagnostic::Class;
 use crate::config::keyword::Unit;
+use crate::config::lex::Token;
+use crate::config::model::{Gaps, PacingGroup};
 use crate::config::parse::{Body, Statement};
 use crate::types::Version;
+use crate::wire::ip::{GROUP_V4, GROUP_V6};
 
 /// Values that an instance takes over when its block is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +23,11 @@ pub(super) struct Defaults {
     pub(super) higher_prio_send_advert: bool,
     pub(super) v3_checksum_as_v2: bool,
     pub(super) strict: bool,
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) skip_address_check: bool,
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
+    pub(super) group6: Ipv6Addr,
 }
 
 /// Announcement settings, in the units of the file.
@@ -32,6 +39,8 @@ pub(super) struct Garp {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_delay: Option<u32>,
     pub(super) lower_repeat: Option<u32>,
+    /// `garp_extra_if all`; without `all` it is about virtual MACs only.
+    pub(super) elsewhere: Option<u32>,
 }
 
 impl Default for Defaults {
@@ -44,8 +53,11 @@ impl Default for Defaults {
             higher_prio_send_advert: false,
             v3_checksum_as_v2: false,
             strict: false,
+            owner_ignore_adverts: false,
+            skip_address_check: false,
             check_source: false,
-            group4: Ipv4Addr::new(224, 0, 0, 18),
+            group4: GROUP_V4,
+            group6: GROUP_V6,
         }
     }
 }
@@ -144,11 +156,45 @@ impl Lowering {
                     self.defaults.strict = on;
                 }
             }
+            "vrrp_owner_ignore_adverts" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.owner_ignore_adverts = on;
+                }
+            }
+            "vrrp_skip_check_adv_addr" => {
+                if let Some(on) = self.boolean(statement) {
+                    self.defaults.skip_address_check = on;
+                }
+            }
+            "vrrp_startup_delay" => {
+                let delay = self.duration(statement);
+                self.out.config.globals.startup_delay = delay.unwrap_or_default();
+            }
+            "vrrp_delay_after_boot" => {
+                let delay = self.duration(statement);
+                self.out.config.globals.delay_after_boot = delay.unwrap_or_default();
+            }
+            "vrrp_garp_interval" => {
+                if let Some(gap) = self.duration(statement) {
+                    self.out.config.pacing.default.arp = gap;
+                }
+            }
+            "vrrp_gna_interval" => {
+                if let Some(gap) = self.duration(statement) {
+                    self.out.config.pacing.default.ndisc = gap;
+                }
+            }
+            "vrrp_garp_extra_if" => {
+                if let Some(seconds) = self.elsewhere(statement, 1) {
+                    self.defaults.garp.elsewhere = Some(seconds);
+                }
+            }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "nftables" | "nftables_priority" | "nftables_counters" => self.firewall(statement),
             "vmac_prefix" => self.device_prefix(statement),
             "vrrp_mcast_group4" => self.group4(statement),
+            "vrrp_mcast_group6" => self.group6(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
@@ -169,19 +215,82 @@ impl Lowering {
         }
     }
 
+    /// A decimal number of seconds.
+    pub(super) fn duration(&mut self, statement: &Statement) -> Option<Duration> {
+        self.micros(statement).map(Duration::from_micros)
+    }
+
+    /// `[all] SECONDS`; nothing without `all`, which only virtual MACs use.
+    pub(super) fn elsewhere(&mut self, statement: &Statement, least: i64) -> Option<u32> {
+        let all = statement.argument(0) == Some("all");
+        let number = statement.arguments.get(usize::from(all))?;
+        let name = statement.keyword.name;
+        let seconds = self.integer_in(number, name, Unit::Seconds, least, 86_400)?;
+        u32::try_from(seconds).ok().filter(|_| all)
+    }
+
+    /// `garp_group`: each `interface` by itself, all `interfaces` together.
+    pub(super) fn pacing_group(&mut self, statement: &Statement) {
+        let Body::Block(inner) = &statement.body else {
+            return;
+        };
+        let mut gaps = Gaps::default();
+        let (mut single, mut shared) = (Vec::new(), Vec::new());
+        for statement in inner {
+            if !self.has_argument(statement) {
+                continue;
+            }
+            match (statement.keyword.name, &statement.body) {
+                ("garp_interval", _) => gaps.arp = self.duration(statement).unwrap_or_default(),
+                ("gna_interval", _) => gaps.ndisc = self.duration(statement).unwrap_or_default(),
+                ("interface", _) => {
+                    single.extend(self.interface_name(statement.arguments.first()));
+                }
+                (_, Body::Entries(entries)) => {
+                    for word in entries.iter().flat_map(|e| &e.words) {
+                        shared.extend(self.interface_name(Some(word)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let groups = single.into_iter().map(|name| vec![name]).chain([shared]);
+        for mut interfaces in groups {
+            let known = |name: &_| {
+                let mut groups = self.out.config.pacing.groups.iter();
+                groups.any(|g| g.interfaces.contains(name))
+            };
+            interfaces.retain(|name| !known(name));
+            if !interfaces.is_empty() {
+                let group = PacingGroup { interfaces, gaps };
+                self.out.config.pacing.groups.push(group);
+            }
+        }
+    }
+
     fn group4(&mut self, statement: &Statement) {
         let Some(token) = statement.arguments.first() else {
             return;
         };
         match token.text.parse::<Ipv4Addr>() {
             Ok(group) if group.is_multicast() => self.defaults.group4 = group,
-            _ => self.warn(
-                206,
-                Class::General,
-                format!("`{}` is no IPv4 multicast address", token.text),
-                token.span,
-            ),
+            _ => self.no_group(token, "IPv4"),
         }
+    }
+
+    fn group6(&mut self, statement: &Statement) {
+        let Some(token) = statement.arguments.first() else {
+            return;
+        };
+        match token.text.parse::<Ipv6Addr>() {
+            Ok(group) if group.is_multicast() => self.defaults.group6 = group,
+            _ => self.no_group(token, "IPv6"),
+        }
+    }
+
+    fn no_group(&mut self, token: &Token, family: &str) {
+        let message = format!("`{}` is no {family} multicast address", token.text);
+        self.warn(206, Class::General, message, token.span);
     }
 
     fn mail_server(&mut self, statement: &Statement) {

@@ -68,6 +68,8 @@ pub(super) struct Draft {
     pub(super) xmit_base: bool,
     pub(super) promote: bool,
     pub(super) hmac: Option<HmacDraft>,
+    pub(super) late_timer_priority: Option<Priority>,
+    pub(super) track_source: bool,
 }
 
 impl Draft {
@@ -111,6 +113,8 @@ impl Draft {
             xmit_base: false,
             promote: false,
             hmac: None,
+            late_timer_priority: None,
+            track_source: false,
         }
     }
 }
@@ -219,7 +223,12 @@ impl Lowering {
     fn instance_option(&mut self, draft: &mut Draft, statement: &Statement) {
         let name = statement.keyword.name;
         match name {
-            "notify" | "notify_master" | "notify_backup" | "notify_fault" | "notify_stop" => {
+            "notify"
+            | "notify_master"
+            | "notify_backup"
+            | "notify_fault"
+            | "notify_stop"
+            | "notify_master_rx_lower_pri" => {
                 self.notify(&draft.name, &mut draft.notify, statement);
             }
             "garp_master_delay"
@@ -252,6 +261,36 @@ impl Lowering {
             "v3_checksum_as_v2" => {
                 if let Some(on) = self.boolean(statement) {
                     draft.checksum_as_v2 = on;
+                }
+            }
+            "notify_deleted" => {
+                draft.notify.says_deleted = true;
+                if !statement.arguments.is_empty() {
+                    self.notify(&draft.name, &mut draft.notify, statement);
+                }
+            }
+            "timer_expired_backup" | "thread_timer_expired" => {
+                let number = statement.arguments.first();
+                let given = number.map(|n| self.integer_in(n, name, Unit::Count, 1, 254));
+                let priority = given
+                    .unwrap_or(Some(254))
+                    .and_then(|p| u8::try_from(p).ok());
+                draft.late_timer_priority = priority.map(Priority::new);
+            }
+            "track_src_ip" => draft.track_source = true,
+            "garp_extra_if" => {
+                if let Some(seconds) = self.elsewhere(statement, 0) {
+                    draft.garp.elsewhere = Some(seconds);
+                }
+            }
+            "owner_ignore_adverts" => {
+                if let Some(on) = self.boolean(statement) {
+                    draft.defaults.owner_ignore_adverts = on;
+                }
+            }
+            "skip_check_adv_addr" => {
+                if let Some(on) = self.boolean(statement) {
+                    draft.defaults.skip_address_check = on;
                 }
             }
             "strict_mode" => {
@@ -518,6 +557,8 @@ impl Lowering {
             "notify_backup" => &mut notify.backup,
             "notify_fault" => &mut notify.fault,
             "notify_stop" => &mut notify.stop,
+            "notify_deleted" => &mut notify.deleted,
+            "notify_master_rx_lower_pri" => &mut notify.heard_lower_priority,
             _ => &mut notify.any,
         };
         if place.is_some() {

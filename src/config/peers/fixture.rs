@@ -28,6 +28,8 @@ pub(super) fn node(priority: u8) -> Instance {
         virtual_mac: None,
         accept_mode: true,
         ignore_own_interface: false,
+        track_source: false,
+        skip_address_check: false,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
         notify: Notify::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::value::Time;
 use crate::config::model::{
     AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
-    Notify, Peer, ScriptUser, SyncGroup, TrackScript, Transport, VirtualMac,
+    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, Transport, VirtualMac,
 };
 use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
 use crate::vrrp::election::Weight;
@@ -19,6 +19,7 @@ use crate::vrrp::instance::{Announcement, InstanceConfig};
 pub fn emit(config: &Config) -> String {
     let mut text = Text::default();
     text.globals(&config.globals);
+    text.pacing(&config.pacing);
     for script in &config.scripts {
         text.script(script);
     }
@@ -143,11 +144,42 @@ impl Text {
         }
     }
 
+    fn time_unless_zero(&mut self, key: &str, value: Duration) {
+        if !value.is_zero() {
+            self.line(key, time(value));
+        }
+    }
+
+    fn pacing(&mut self, pacing: &Pacing) {
+        let Pacing { default, groups } = pacing;
+        if *pacing == Pacing::default() {
+            return;
+        }
+        self.header("pacing", None);
+        self.time_unless_zero("arp", default.arp);
+        self.time_unless_zero("ndisc", default.ndisc);
+        if groups.is_empty() {
+            return;
+        }
+        let group = |group: &PacingGroup| {
+            let PacingGroup { interfaces, gaps } = group;
+            let interfaces = list(interfaces, |name| quote(name.as_str()));
+            let mut members = vec![format!("interfaces = {interfaces}")];
+            let gaps = [("arp", gaps.arp), ("ndisc", gaps.ndisc)];
+            let gaps = gaps.iter().filter(|(_, gap)| !gap.is_zero());
+            members.extend(gaps.map(|(key, gap)| format!("{key} = {}", time(*gap))));
+            table(&members)
+        };
+        self.line("groups", list(groups, group));
+    }
+
     fn globals(&mut self, globals: &Globals) {
         let Globals {
             router_id,
             script_user,
             script_security,
+            startup_delay,
+            delay_after_boot,
             firewall,
             device_prefix,
         } = globals;
@@ -162,6 +194,8 @@ impl Text {
             self.line("script_user", user(name));
         }
         self.unless("script_security", *script_security, &false);
+        self.time_unless_zero("startup_delay", *startup_delay);
+        self.time_unless_zero("delay_after_boot", *delay_after_boot);
         let usual = Firewall::default();
         if firewall.table != usual.table {
             self.line("firewall.table", quote(&firewall.table));
@@ -212,6 +246,8 @@ impl Text {
             virtual_mac,
             accept_mode,
             ignore_own_interface,
+            track_source,
+            skip_address_check,
             track_scripts,
             track_interfaces,
             notify,
@@ -257,6 +293,8 @@ impl Text {
             self.line("track.interfaces", interfaces);
         }
         self.unless("track.own_interface", !ignore_own_interface, &true);
+        self.unless("track.source_address", *track_source, &false);
+        self.unless("check_addresses", !skip_address_check, &true);
         self.announcement(&protocol.announcement);
         self.notify(notify);
         self.authentication(authentication, protocol.advertisement_interval);
@@ -304,6 +342,9 @@ impl Text {
             down_timer_adverts,
             answer_lower_priority,
             answer_higher_priority,
+            owner_hears_adverts,
+            late_timer_priority,
+            listen_before_lead,
             announcement: _,
             // It follows from the virtual MAC.
             handover_overlap: _,
@@ -326,6 +367,11 @@ impl Text {
         if *priority == Priority::OWNER {
             self.unless("start_active", *start_active, &true);
         }
+        self.unless("owner_hears_adverts", *owner_hears_adverts, &true);
+        if let Some(late) = late_timer_priority {
+            self.line("late_timer_priority", late);
+        }
+        self.unless("listen_before_lead", *listen_before_lead, &false);
         self.unless("answer_lower_priority", *answer_lower_priority, &true);
         self.unless("answer_higher_priority", *answer_higher_priority, &false);
     }
@@ -379,11 +425,13 @@ impl Text {
             refresh_repeat,
             lower_priority_repeat,
             lower_priority_delay,
+            elsewhere,
         } = announcement;
         let seconds = |t: &Option<Duration>| time(t.unwrap_or_default());
         self.unless("announce.repeat", *repeat, &usual.repeat);
         self.unless("announce.delay", seconds(delay), &seconds(&usual.delay));
         self.unless("announce.refresh", seconds(refresh), &seconds(&None));
+        self.unless("announce.elsewhere", seconds(elsewhere), &seconds(&None));
         self.unless(
             "announce.refresh_repeat",
             *refresh_repeat,
@@ -408,6 +456,9 @@ impl Text {
             backup,
             fault,
             stop,
+            says_deleted,
+            deleted,
+            heard_lower_priority,
         } = notify;
         let programs = [
             ("notify.any", any),
@@ -415,11 +466,16 @@ impl Text {
             ("notify.backup", backup),
             ("notify.fault", fault),
             ("notify.stop", stop),
+            ("notify.deleted", deleted),
+            ("notify.heard_lower_priority", heard_lower_priority),
         ];
         for (key, program) in programs {
             if let Some(program) = program {
                 self.line(key, command(program));
             }
+        }
+        if *says_deleted && deleted.is_none() {
+            self.line("notify.say_deleted", true);
         }
     }
 

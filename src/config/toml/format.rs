@@ -15,6 +15,8 @@ pub(super) struct Document {
     pub(super) include: Option<At<OneOrMore>>,
     /// What holds for the whole daemon.
     pub(super) global: Global,
+    /// How fast addresses are announced.
+    pub(super) pacing: Pacing,
     /// Scripts that say whether a service is well, by name.
     pub(super) script: Named<Script>,
     /// Virtual routers, by name.
@@ -33,10 +35,38 @@ pub(super) struct Global {
     pub(super) script_user: Option<At<String>>,
     /// Refuse scripts that somebody but root could change; default false.
     pub(super) script_security: Option<At<bool>>,
+    /// Hold VRRP back so long after the start; default 0s.
+    pub(super) startup_delay: Option<At<Time>>,
+    /// Hold VRRP back until the host has been up so long; default 0s.
+    pub(super) delay_after_boot: Option<At<Time>>,
     /// Where traffic to addresses without `accept_mode` is dropped.
     pub(super) firewall: Firewall,
     /// Beginning of the names of devices with a virtual MAC address; default `vrrp`.
     pub(super) device_prefix: Option<At<String>>,
+}
+
+/// Least time between announcements.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Pacing {
+    /// Between gratuitous ARPs on an interface; default 0s.
+    pub(super) arp: Option<At<Time>>,
+    /// Between unsolicited neighbour advertisements on an interface; default 0s.
+    pub(super) ndisc: Option<At<Time>>,
+    /// Interfaces that take turns, with gaps of their own.
+    pub(super) groups: Vec<PacingGroup>,
+}
+
+/// Interfaces that take turns with their announcements.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PacingGroup {
+    /// The interfaces, each in no other group.
+    pub(super) interfaces: Vec<At<String>>,
+    /// Between gratuitous ARPs on any of them; default 0s.
+    pub(super) arp: Option<At<Time>>,
+    /// Between unsolicited neighbour advertisements on any of them; default 0s.
+    pub(super) ndisc: Option<At<Time>>,
 }
 
 /// The nftables table of vipd.
@@ -115,6 +145,18 @@ pub(super) struct Instance {
     pub(super) preempt_delay: Option<At<Time>>,
     /// An owner (255) begins as active at once; default true.
     pub(super) start_active: Option<At<bool>>,
+    /// The wait to take over counts only once the link has proved that it receives, for 30s at
+    /// most: for ports of switches that forward late. keepalived has no such option. Default
+    /// false.
+    pub(super) listen_before_lead: Option<At<bool>>,
+    /// An active router whose timers were so late that a peer of this priority has taken over
+    /// becomes backup again; only with `preempt = false`. Default: it does not.
+    #[schemars(range(min = 1, max = 254))]
+    pub(super) late_timer_priority: Option<At<Number>>,
+    /// An owner (255) takes part in elections with other owners; default true.
+    pub(super) owner_hears_adverts: Option<At<bool>>,
+    /// Compare the addresses in the adverts of a peer that is known with ours; default true.
+    pub(super) check_addresses: Option<At<bool>>,
     /// Answer an advert of lower priority with an own one; default true.
     pub(super) answer_lower_priority: Option<At<bool>>,
     /// Answer an advert of higher priority with a last own one; default false.
@@ -135,7 +177,7 @@ pub(super) struct Instance {
     /// What decides whether this node is fit to be active.
     pub(super) track: Track,
     /// Programs to run on a change of state: one for all changes, or a table.
-    pub(super) notify: Option<At<NotifyOr>>,
+    pub(super) notify: Option<At<NotifyOr<Notify>>>,
     /// How often the addresses are announced by gratuitous ARP or unsolicited NA.
     pub(super) announce: Announce,
 }
@@ -273,8 +315,20 @@ pub(super) struct Track {
     pub(super) scripts: Vec<At<TextOr<TrackedScript>>>,
     /// Interfaces by name.
     pub(super) interfaces: Vec<At<TextOr<TrackedInterface>>>,
-    /// The state of the instance's own interface counts; default true. Not in groups.
+    /// The state of the instance's own interface counts; default true.
     pub(super) own_interface: Option<At<bool>>,
+    /// It is a fault if the configured source address is gone; default false.
+    pub(super) source_address: Option<At<bool>>,
+}
+
+/// What all members of a group track.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct GroupTrack {
+    /// Scripts by name.
+    pub(super) scripts: Vec<At<TextOr<TrackedScript>>>,
+    /// Interfaces by name.
+    pub(super) interfaces: Vec<At<TextOr<TrackedInterface>>>,
 }
 
 /// A script with the weight it has here.
@@ -306,23 +360,45 @@ pub(super) struct TrackedInterface {
 /// Programs to run on a change of state: one for all changes, or a table.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(untagged)]
-pub(super) enum NotifyOr {
+pub(super) enum NotifyOr<T> {
     Any(OneOrMore),
-    Table(Box<Notify>),
+    Table(Box<T>),
 }
 
-impl<'de> Deserialize<'de> for NotifyOr {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NotifyOr<T> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         super::value::texts_or_table(from, Self::Any, |table| Self::Table(Box::new(table)))
     }
 }
 
-/// Programs to run on a change of state.
+/// Programs to run on a change of state of an instance.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Notify {
-    /// At every change, with `INSTANCE NAME STATE PRIORITY` appended (`GROUP NAME STATE 0` for
-    /// a group).
+    /// At every change, with `INSTANCE NAME STATE PRIORITY` appended.
+    pub(super) any: Option<At<Program>>,
+    /// On becoming active.
+    pub(super) active: Option<At<Program>>,
+    /// On becoming backup.
+    pub(super) backup: Option<At<Program>>,
+    /// On a fault.
+    pub(super) fault: Option<At<Program>>,
+    /// When the daemon stops.
+    pub(super) stop: Option<At<Program>>,
+    /// When a reload takes the instance away.
+    pub(super) deleted: Option<At<Program>>,
+    /// Say `DELETED` instead of `FAULT` when a reload takes the instance away; default: whether
+    /// there is a program for it.
+    pub(super) say_deleted: Option<At<bool>>,
+    /// While active, when a lower priority is heard.
+    pub(super) heard_lower_priority: Option<At<Program>>,
+}
+
+/// Programs to run on a change of state of a group.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct GroupNotify {
+    /// At every change, with `GROUP NAME STATE 0` appended.
     pub(super) any: Option<At<Program>>,
     /// On becoming active.
     pub(super) active: Option<At<Program>>,
@@ -353,6 +429,8 @@ pub(super) struct Announce {
     pub(super) lower_priority_repeat: Option<At<Number>>,
     /// Time to the second block of those; default `delay`.
     pub(super) lower_priority_delay: Option<At<Time>>,
+    /// Time between announcements of addresses on other interfaces; default 0s.
+    pub(super) elsewhere: Option<At<Time>>,
 }
 
 /// Instances that are active together or not at all.
@@ -362,7 +440,7 @@ pub(super) struct Group {
     /// Names of the instances, each in no other group.
     pub(super) members: Vec<At<String>>,
     /// What every member tracks.
-    pub(super) track: Track,
+    pub(super) track: GroupTrack,
     /// Programs to run when the group changes its state.
-    pub(super) notify: Option<At<NotifyOr>>,
+    pub(super) notify: Option<At<NotifyOr<GroupNotify>>>,
 }

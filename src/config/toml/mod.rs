@@ -22,6 +22,7 @@ use value::OneOrMore;
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::key_files::KeyFiles;
 use super::lower::{Lowered, lower};
+use super::model::Config;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
 
@@ -79,7 +80,10 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         documents: Vec::new(),
     };
     loading.main(path);
+    let scripts = loading.documents.iter().flat_map(|(_, d)| &d.script.0);
+    let weights = scripts.filter_map(|(name, s)| Some((name.value.clone(), s.weight.as_ref()?.0)));
     let mut translator = Translator {
+        weights: weights.collect(),
         options,
         reader,
         diagnostics: loading.diagnostics,
@@ -91,12 +95,15 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     let parts = [all.globals, all.scripts, all.instances, all.groups];
     let statements: Vec<_> = parts.into_iter().flatten().collect();
     let Lowered {
-        config,
+        mut config,
         provenance,
         diagnostics,
         interfaces,
         commands,
     } = lower(&statements, KeyFiles::read(&statements, reader));
+    for (_, document) in &loading.documents {
+        beyond_keepalived(document, &mut config);
+    }
     let mut said = translator.diagnostics;
     said.extend(diagnostics.into_iter().map(|mut diagnostic| {
         words::speak(&mut diagnostic);
@@ -112,6 +119,20 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     };
     loaded.sort_diagnostics();
     loaded
+}
+
+/// What no statement of keepalived's could say.
+fn beyond_keepalived(document: &Document, config: &mut Config) {
+    for (name, instance) in &document.instance.0 {
+        let listens = instance
+            .listen_before_lead
+            .as_ref()
+            .is_some_and(|l| l.value);
+        let here = config.instances.iter_mut().find(|i| i.name == name.value);
+        if let Some(here) = here {
+            here.protocol.listen_before_lead |= listens;
+        }
+    }
 }
 
 /// The files of a configuration while they are read.

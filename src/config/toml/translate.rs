@@ -2,9 +2,12 @@
 //!
 //! `lower` reads statements, so that every check and every default is in one place.
 
+use std::collections::BTreeMap;
+
 use super::format::{
-    Address, Auth, Checksum, Document, Global, Group, Hmac, Instance, Notify, NotifyOr, Peer,
-    Script, Track, Unicast, VirtualMac,
+    Address, Auth, Checksum, Document, Global, Group, GroupNotify, Hmac, Instance, Notify,
+    NotifyOr, Pacing, PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast,
+    VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, OneOrMore, Program, Secret, SecretIn, SwitchOr, TextOr, Time};
@@ -19,8 +22,12 @@ use crate::config::source::{FileId, ReadError, Reader, Span};
 /// Where a word of a statement is written, and the word.
 type Word = (String, Span);
 
+/// Weight of each script by its name.
+pub(super) type Weights = BTreeMap<String, i64>;
+
 /// Translates documents, and finds their secrets.
 pub(super) struct Translator<'a> {
+    pub(super) weights: Weights,
     pub(super) options: &'a Options,
     pub(super) reader: &'a dyn Reader,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -150,40 +157,63 @@ impl Writer {
         }
     }
 
-    fn notify(&mut self, notify: Option<&At<NotifyOr>>) {
+    /// The program for all changes, or those of a table.
+    fn notify<T>(&mut self, notify: Option<&At<NotifyOr<T>>>, table: fn(&mut Self, &T)) {
         let Some(notify) = notify else { return };
         match &notify.value {
             NotifyOr::Any(words) => self.command("notify", words, None, self.at(notify)),
-            NotifyOr::Table(table) => {
-                let Notify {
-                    any,
-                    active,
-                    backup,
-                    fault,
-                    stop,
-                } = table.as_ref();
-                self.program("notify", any.as_ref());
-                self.program("notify_master", active.as_ref());
-                self.program("notify_backup", backup.as_ref());
-                self.program("notify_fault", fault.as_ref());
-                self.program("notify_stop", stop.as_ref());
-            }
+            NotifyOr::Table(programs) => table(self, programs),
         }
     }
 
-    fn track(&mut self, track: &Track, scripts: &[(At<String>, Script)]) {
-        let tracked = track.scripts.iter().map(|script| match &script.value {
+    fn instance_notify(&mut self, notify: &Notify) {
+        let Notify {
+            any,
+            active,
+            backup,
+            fault,
+            stop,
+            deleted,
+            say_deleted,
+            heard_lower_priority,
+        } = notify;
+        self.program("notify", any.as_ref());
+        self.program("notify_master", active.as_ref());
+        self.program("notify_backup", backup.as_ref());
+        self.program("notify_fault", fault.as_ref());
+        self.program("notify_stop", stop.as_ref());
+        self.alone("notify_deleted", say_deleted.as_ref(), true);
+        self.program("notify_deleted", deleted.as_ref());
+        self.program("notify_master_rx_lower_pri", heard_lower_priority.as_ref());
+    }
+
+    fn group_notify(&mut self, notify: &GroupNotify) {
+        let GroupNotify {
+            any,
+            active,
+            backup,
+            fault,
+            stop,
+        } = notify;
+        self.program("notify", any.as_ref());
+        self.program("notify_master", active.as_ref());
+        self.program("notify_backup", backup.as_ref());
+        self.program("notify_fault", fault.as_ref());
+        self.program("notify_stop", stop.as_ref());
+    }
+
+    fn track_scripts(&mut self, tracked: &[At<TextOr<TrackedScript>>], weights: &Weights) {
+        let tracked = tracked.iter().map(|script| match &script.value {
             TextOr::Text(name) => vec![(name.clone(), self.at(script))],
             TextOr::Table(table) => {
-                let defined = scripts.iter().find(|s| s.0.value == table.script.value);
-                let default = defined.and_then(|s| s.1.weight.as_ref()).map(|w| w.0);
-                let weight = table.weight.as_ref().map(|w| w.0).or(default);
+                let usual = weights.get(&table.script.value).copied().unwrap_or(0);
+                let weight = table.weight.as_ref().map_or(usual, |w| w.0);
                 let at = table.weight.as_ref().map(|w| self.at(w));
                 let mut words = vec![self.word(&table.script)];
                 if at.is_some() || table.reverse.is_some() {
                     let at = at.unwrap_or_else(|| self.at(script));
                     words.push(("weight".to_owned(), at));
-                    words.push((weight.unwrap_or(0).to_string(), at));
+                    words.push((weight.to_string(), at));
                 }
                 words.extend(self.reverse(table.reverse.as_ref()));
                 words
@@ -191,22 +221,22 @@ impl Writer {
         });
         let tracked = tracked.collect();
         self.entries("track_script", tracked);
-        let tracked = track
-            .interfaces
-            .iter()
-            .map(|interface| match &interface.value {
-                TextOr::Text(name) => vec![(name.clone(), self.at(interface))],
-                TextOr::Table(table) => {
-                    let mut words = vec![self.word(&table.interface)];
-                    let weight = table.weight.as_ref().map_or(0, |w| w.0);
-                    let at = table.weight.as_ref().map(|w| self.at(w));
-                    let at = at.unwrap_or_else(|| self.at(interface));
-                    words.push(("weight".to_owned(), at));
-                    words.push((weight.to_string(), at));
-                    words.extend(self.reverse(table.reverse.as_ref()));
-                    words
-                }
-            });
+    }
+
+    fn track_interfaces(&mut self, tracked: &[At<TextOr<TrackedInterface>>]) {
+        let tracked = tracked.iter().map(|interface| match &interface.value {
+            TextOr::Text(name) => vec![(name.clone(), self.at(interface))],
+            TextOr::Table(table) => {
+                let mut words = vec![self.word(&table.interface)];
+                let weight = table.weight.as_ref().map_or(0, |w| w.0);
+                let at = table.weight.as_ref().map(|w| self.at(w));
+                let at = at.unwrap_or_else(|| self.at(interface));
+                words.push(("weight".to_owned(), at));
+                words.push((weight.to_string(), at));
+                words.extend(self.reverse(table.reverse.as_ref()));
+                words
+            }
+        });
         let tracked = tracked.collect();
         self.entries("track_interface", tracked);
     }
@@ -301,17 +331,19 @@ impl Writer {
 impl Translator<'_> {
     /// Adds what `document` stands for.
     pub(super) fn document(&mut self, document: &Document, file: FileId, to: &mut Translated) {
-        to.globals.extend(global(&document.global, file));
+        to.globals
+            .extend(global(&document.global, &document.pacing, file));
+        for group in &document.pacing.groups {
+            to.globals.extend(pacing_group(group, file));
+        }
         for (name, table) in &document.script.0 {
             to.scripts.extend(script(name, table, file));
         }
         for (name, table) in &document.instance.0 {
-            let statement = self.instance(name, table, &document.script.0, file);
-            to.instances.extend(statement);
+            to.instances.extend(self.instance(name, table, file));
         }
         for (name, table) in &document.group.0 {
-            to.groups
-                .extend(group(name, table, &document.script.0, file));
+            to.groups.extend(group(name, table, &self.weights, file));
         }
     }
 
@@ -319,7 +351,6 @@ impl Translator<'_> {
         &mut self,
         name: &At<String>,
         instance: &Instance,
-        scripts: &[(At<String>, Script)],
         file: FileId,
     ) -> Option<Statement> {
         let mut to = Writer::new(Block::Instance, file);
@@ -347,6 +378,12 @@ impl Translator<'_> {
         to.entries("virtual_ipaddress_excluded", entries);
         to.alone("nopreempt", instance.preempt.as_ref(), false);
         to.time("preempt_delay", instance.preempt_delay.as_ref());
+        let late = instance.late_timer_priority.as_ref();
+        to.value("timer_expired_backup", late);
+        let hears = instance.owner_hears_adverts.as_ref();
+        to.switch("owner_ignore_adverts", hears, false);
+        let check = instance.check_addresses.as_ref();
+        to.switch("skip_check_adv_addr", check, false);
         let answer = instance.answer_lower_priority.as_ref();
         to.switch("lower_prio_no_advert", answer, false);
         let answer = instance.answer_higher_priority.as_ref();
@@ -365,13 +402,12 @@ impl Translator<'_> {
         to.alone("no_accept", instance.accept_mode.as_ref(), false);
         virtual_mac(instance, &mut to);
         self.auth(instance.auth.as_ref(), &mut to);
-        to.track(&instance.track, scripts);
-        to.alone(
-            "dont_track_primary",
-            instance.track.own_interface.as_ref(),
-            false,
-        );
-        to.notify(instance.notify.as_ref());
+        let track = &instance.track;
+        to.track_scripts(&track.scripts, &self.weights);
+        to.track_interfaces(&track.interfaces);
+        to.alone("dont_track_primary", track.own_interface.as_ref(), false);
+        to.alone("track_src_ip", track.source_address.as_ref(), true);
+        to.notify(instance.notify.as_ref(), Writer::instance_notify);
         announce(instance, &mut to);
         block("vrrp_instance", name, to)
     }
@@ -494,7 +530,7 @@ impl Translator<'_> {
     }
 }
 
-fn global(global: &Global, file: FileId) -> Option<Statement> {
+fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
     let mut to = Writer::new(Block::Globals, file);
     to.value("router_id", global.router_id.as_ref());
     to.user("script_user", global.script_user.as_ref());
@@ -503,6 +539,10 @@ fn global(global: &Global, file: FileId) -> Option<Statement> {
         global.script_security.as_ref(),
         true,
     );
+    to.time("vrrp_startup_delay", global.startup_delay.as_ref());
+    to.time("vrrp_delay_after_boot", global.delay_after_boot.as_ref());
+    to.time("vrrp_garp_interval", pacing.arp.as_ref());
+    to.time("vrrp_gna_interval", pacing.ndisc.as_ref());
     to.value("nftables", global.firewall.table.as_ref());
     to.value("nftables_priority", global.firewall.priority.as_ref());
     to.alone("nftables_counters", global.firewall.counters.as_ref(), true);
@@ -510,6 +550,18 @@ fn global(global: &Global, file: FileId) -> Option<Statement> {
     let at = to.statements.first()?.span;
     let mut root = Writer::new(Block::Root, file);
     root.push("global_defs", at, Vec::new(), Body::Block(to.statements));
+    root.statements.pop()
+}
+
+fn pacing_group(group: &PacingGroup, file: FileId) -> Option<Statement> {
+    let mut to = Writer::new(Block::GarpGroup, file);
+    to.time("garp_interval", group.arp.as_ref());
+    to.time("gna_interval", group.ndisc.as_ref());
+    let names: Vec<_> = group.interfaces.iter().map(|i| vec![to.word(i)]).collect();
+    let at = names.first()?.first()?.1;
+    to.entries("interfaces", names);
+    let mut root = Writer::new(Block::Root, file);
+    root.push("garp_group", at, Vec::new(), Body::Block(to.statements));
     root.statements.pop()
 }
 
@@ -534,19 +586,15 @@ fn script(name: &At<String>, script: &Script, file: FileId) -> Option<Statement>
     block("vrrp_script", name, to)
 }
 
-fn group(
-    name: &At<String>,
-    group: &Group,
-    scripts: &[(At<String>, Script)],
-    file: FileId,
-) -> Option<Statement> {
+fn group(name: &At<String>, group: &Group, weights: &Weights, file: FileId) -> Option<Statement> {
     let mut to = Writer::new(Block::SyncGroup, file);
     let members = group.members.iter().map(|m| vec![to.word(m)]).collect();
     to.entries("group", members);
     let at = span(file, &name.place);
     to.push("sync_group_tracking_weight", at, Vec::new(), Body::None);
-    to.track(&group.track, scripts);
-    to.notify(group.notify.as_ref());
+    to.track_scripts(&group.track.scripts, weights);
+    to.track_interfaces(&group.track.interfaces);
+    to.notify(group.notify.as_ref(), Writer::group_notify);
     block("vrrp_sync_group", name, to)
 }
 
@@ -596,6 +644,11 @@ fn announce(instance: &Instance, to: &mut Writer) {
     to.value("garp_lower_prio_repeat", repeat);
     let delay = announce.lower_priority_delay.as_ref();
     to.time("garp_lower_prio_delay", delay);
+    if let Some(elsewhere) = &announce.elsewhere {
+        let at = to.at(elsewhere);
+        let words = vec![("all".to_owned(), at), (elsewhere.seconds(), at)];
+        to.push("garp_extra_if", at, words, Body::None);
+    }
 }
 
 /// A block with a name, from what was written into it.

@@ -14,6 +14,8 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const MACVLAN_MODE_PRIVATE: u32 = 1;
+const AF_INET6: u16 = 10;
+const IFLA_INET6_CONF: u16 = 2;
 
 /// A network interface as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Link {
     pub group: u32,
     /// A macvlan that exchanges nothing with its siblings.
     pub private_macvlan: bool,
+    /// It forwards IPv6 packets: a router to its neighbours.
+    pub forwards_v6: bool,
 }
 
 impl Link {
@@ -88,6 +92,12 @@ impl Link {
                 .filter(|&index| index != 0),
             group: value(libc::IFLA_GROUP).and_then(read_u32).unwrap_or(0),
             private_macvlan: mode == Some(MACVLAN_MODE_PRIVATE),
+            forwards_v6: value(libc::IFLA_AF_SPEC)
+                .and_then(|families| find(families, AF_INET6))
+                .and_then(|ipv6| find(ipv6, IFLA_INET6_CONF))
+                // The first of its settings, `DEVCONF_FORWARDING`.
+                .and_then(read_u32)
+                .is_some_and(|value| value != 0),
         })
     }
 }
@@ -125,6 +135,30 @@ impl Netlink {
         let mut request = without_statistics(LinkMessage::default());
         request.header.index = index;
         self.link_by(request)
+    }
+
+    /// How many frames the interface numbered `index` has received; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::List`] or [`Error::Transport`].
+    pub fn received_frames(&mut self, index: u32) -> Result<Option<u64>, Error> {
+        let mut request = LinkMessage::default();
+        request.header.index = index;
+        let frames = |message: Message<'_>| {
+            let attributes = message.payload.get(HEADER_LEN..)?;
+            // struct rtnl_link_stats64 begins with rx_packets.
+            let statistics = find(attributes, libc::IFLA_STATS64)?;
+            Some(u64::from_ne_bytes(*statistics.first_chunk()?))
+        };
+        match self.get(RouteNetlinkMessage::GetLink(request), frames)? {
+            Ok(count) => Ok(count),
+            Err(refusal) if refusal.errno == libc::ENODEV => Ok(None),
+            Err(refusal) => Err(Error::List {
+                what: Listing::Links,
+                refusal,
+            }),
+        }
     }
 
     fn link_by(&mut self, request: LinkMessage) -> Result<Option<Link>, Error> {

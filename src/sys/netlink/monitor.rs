@@ -8,13 +8,19 @@ use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use super::message::{Message, messages};
+use super::message::{Message, find, messages, read_u32};
 use super::request::receive;
 use super::{Address, Error, Link};
 use crate::types::InterfaceName;
 
 /// Bytes of events that may wait: about 10,000 while the reader is busy.
 const BUFFER_LEN: usize = 8 * 1024 * 1024;
+
+const RTM_NEWNETCONF: u16 = 80;
+const RTNLGRP_IPV6_NETCONF: u32 = 25;
+const NETCONF_HEADER_LEN: usize = 4;
+const NETCONFA_IFINDEX: u16 = 1;
+const NETCONFA_FORWARDING: u16 = 2;
 
 /// A change that the kernel reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +38,13 @@ pub enum KernelEvent {
     AddressAdded(Address),
     /// An address was removed.
     AddressRemoved(Address),
+    /// A link began or ceased to forward IPv6 packets.
+    ForwardingChanged {
+        /// Its number.
+        index: u32,
+        /// It forwards.
+        on: bool,
+    },
     /// Events were lost: what is known of links and addresses must be listed anew.
     Overrun,
 }
@@ -131,6 +144,7 @@ fn open_socket(buffer_len: usize) -> io::Result<Socket> {
         libc::RTNLGRP_LINK,
         libc::RTNLGRP_IPV4_IFADDR,
         libc::RTNLGRP_IPV6_IFADDR,
+        RTNLGRP_IPV6_NETCONF,
     ] {
         socket.add_membership(group)?;
     }
@@ -144,6 +158,18 @@ fn event(message: Message<'_>) -> Option<KernelEvent> {
             .map(|Link { index, name, .. }| KernelEvent::LinkGone { index, name }),
         libc::RTM_NEWADDR => Address::read(message).map(KernelEvent::AddressAdded),
         libc::RTM_DELADDR => Address::read(message).map(KernelEvent::AddressRemoved),
+        RTM_NEWNETCONF => forwarding(message),
         _ => None,
     }
+}
+
+/// Settings for all links, or for links to come, have negative numbers and are nobody's.
+fn forwarding(message: Message<'_>) -> Option<KernelEvent> {
+    let attributes = message.payload.get(NETCONF_HEADER_LEN..)?;
+    let value = |kind| find(attributes, kind).and_then(read_u32);
+    let index = value(NETCONFA_IFINDEX)?;
+    Some(KernelEvent::ForwardingChanged {
+        index,
+        on: value(NETCONFA_FORWARDING)? != 0,
+    })
 }

@@ -106,7 +106,9 @@ fn told(effects: &[InstanceEffect]) -> Vec<(u32, Transition)> {
         Effect::SendAdvert(_)
         | Effect::InstallAddresses
         | Effect::RemoveAddresses
-        | Effect::AnnounceAddresses { .. } => None,
+        | Effect::AnnounceAddresses { .. }
+        | Effect::AnnounceElsewhere
+        | Effect::HeardLowerPriority => None,
     };
     effects.iter().filter_map(of).collect()
 }

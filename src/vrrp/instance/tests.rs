@@ -274,6 +274,7 @@ fn an_active_router_answers_what_does_not_outrank_it() {
         let effects = bench.feed(4000, advert(priority, source));
         let expected = [
             Effect::SendAdvert(Priority::DEFAULT),
+            Effect::HeardLowerPriority,
             Effect::AnnounceAddresses { repeat: 5 },
         ];
         assert_eq!(effects, expected, "{priority} {source}");
@@ -298,19 +299,6 @@ fn preempt_mode_plays_no_part_in_active() {
 }
 
 #[test]
-fn a_stream_of_lower_adverts_is_answered_without_a_storm_of_announcements() {
-    let mut bench = Bench::active(config(Version::V3, 100));
-    let announced = |effects: Vec<Effect>| {
-        let announces = |e: &Effect| matches!(e, Effect::AnnounceAddresses { .. });
-        effects.iter().any(announces)
-    };
-    assert!(announced(bench.feed(4000, advert(90, "10.0.0.9"))));
-    let second = bench.feed(4001, advert(90, "10.0.0.9"));
-    assert_eq!(second, [Effect::SendAdvert(Priority::DEFAULT)]);
-    assert!(announced(bench.feed(4950, advert(90, "10.0.0.9"))));
-}
-
-#[test]
 fn lower_prio_no_advert_keeps_an_active_router_quiet_and_its_beat() {
     let quiet = InstanceConfig {
         answer_lower_priority: false,
@@ -319,7 +307,10 @@ fn lower_prio_no_advert_keeps_an_active_router_quiet_and_its_beat() {
     let mut bench = Bench::active(quiet);
     assert_eq!(
         bench.feed(4000, advert(1, "10.0.0.9")),
-        [Effect::AnnounceAddresses { repeat: 5 }]
+        [
+            Effect::HeardLowerPriority,
+            Effect::AnnounceAddresses { repeat: 5 }
+        ]
     );
     assert_eq!(bench.instance.deadline(), Some(at(4500)));
 }
@@ -363,6 +354,8 @@ fn addresses_are_announced_again_after_the_delay_and_at_every_refresh() {
             Effect::SendAdvert(_)
             | Effect::InstallAddresses
             | Effect::RemoveAddresses
+            | Effect::AnnounceElsewhere
+            | Effect::HeardLowerPriority
             | Effect::Notify(_)
             | Effect::NotifyGroup(..) => None,
         }));
@@ -569,6 +562,337 @@ fn a_reload_never_makes_a_backup_take_over_sooner() {
     assert_eq!(bench.down_in(0), Some(Duration::from_micros(3_609_375)));
 }
 
+/// What an Active Router at priority 100 sends and announces for a stream of adverts, and when.
+fn answers(config: InstanceConfig, every_millis: u64, seconds: u64) -> (usize, usize) {
+    let mut bench = Bench::active(config);
+    let (mut adverts, mut announcements) = (0, 0);
+    let mut now = 4000;
+    while now < 4000 + seconds * 1000 {
+        let mut effects = bench.feed(now, advert(1, "10.0.0.1"));
+        effects.extend(bench.feed(now, Input::Deadline));
+        for effect in effects {
+            adverts += usize::from(matches!(effect, Effect::SendAdvert(_)));
+            announcements += usize::from(matches!(effect, Effect::AnnounceAddresses { .. }));
+        }
+        now += every_millis;
+    }
+    (adverts, announcements)
+}
+
+#[test]
+fn a_flood_of_lower_adverts_is_no_amplifier() {
+    let (adverts, announcements) = answers(config(Version::V2, 100), 1, 10);
+    assert!((38..=42).contains(&adverts), "{adverts} adverts in 10 s");
+    assert!(announcements <= 45, "{announcements} announcements in 10 s");
+}
+
+#[test]
+fn each_advert_of_a_peer_that_keeps_its_interval_is_answered_at_once() {
+    let (adverts, _) = answers(config(Version::V2, 100), 1000, 10);
+    assert_eq!(adverts, 10);
+}
+
+#[test]
+fn an_answer_that_would_come_too_soon_comes_a_quarter_interval_after_the_last() {
+    let mut bench = Bench::active(config(Version::V2, 100));
+    bench.feed(4000, advert(1, "10.0.0.1"));
+    assert_eq!(bench.feed(4100, advert(1, "10.0.0.1")), []);
+    let (when, effects) = bench.expire();
+    assert_eq!(when, 4080, "the announcement after the first");
+    assert_eq!(effects, [Effect::AnnounceAddresses { repeat: 1 }]);
+    let (when, effects) = bench.expire();
+    assert_eq!((when, effects.len()), (4250, 1));
+    assert_eq!(bench.instance.deadline(), Some(at(5250)), "then the beat");
+}
+
+#[test]
+fn a_flood_of_releases_is_no_amplifier_either() {
+    let mut bench = Bench::active(config(Version::V2, 100));
+    let count = (4000..5000).map(|now| bench.feed(now, advert(0, "10.0.0.1")).len());
+    assert_eq!(
+        count.sum::<usize>(),
+        4,
+        "one in each quarter of an interval"
+    );
+}
+
+#[test]
+fn after_a_split_the_winner_announces_at_once_and_again_when_the_loser_has_let_go() {
+    for delay in [None, Some(Duration::from_secs(5))] {
+        let announcement = Announcement {
+            delay: None,
+            lower_priority_delay: delay,
+            lower_priority_repeat: 1,
+            ..Announcement::default()
+        };
+        let mut bench = Bench::active(InstanceConfig {
+            announcement,
+            ..config(Version::V2, 100)
+        });
+        let effects = bench.feed(4000, advert(90, "10.0.0.1"));
+        let expected = [
+            Effect::SendAdvert(Priority::DEFAULT),
+            Effect::HeardLowerPriority,
+            Effect::AnnounceAddresses { repeat: 1 },
+        ];
+        assert_eq!(effects, expected);
+        let again = (4080, vec![Effect::AnnounceAddresses { repeat: 1 }]);
+        assert_eq!(bench.expire(), again);
+    }
+}
+
+#[test]
+fn a_winner_that_does_not_answer_announces_again_after_its_next_advert() {
+    let mut bench = Bench::active(InstanceConfig {
+        answer_lower_priority: false,
+        ..config(Version::V2, 128)
+    });
+    bench.feed(4000, advert(90, "10.0.0.1"));
+    assert_eq!(bench.expire().0, 4500);
+    let again = (5080, vec![Effect::AnnounceAddresses { repeat: 1 }]);
+    assert_eq!(bench.expire(), again);
+}
+
+#[test]
+fn nothing_is_announced_after_a_lower_advert_where_none_is_wanted() {
+    let announcement = Announcement {
+        lower_priority_repeat: 0,
+        ..Announcement::default()
+    };
+    let mut bench = Bench::active(InstanceConfig {
+        announcement,
+        ..config(Version::V2, 100)
+    });
+    let effects = bench.feed(4000, advert(90, "10.0.0.1"));
+    assert!(!effects.contains(&Effect::AnnounceAddresses { repeat: 0 }));
+    assert_eq!(effects.len(), 2);
+}
+
+fn owner() -> InstanceConfig {
+    InstanceConfig {
+        start_active: true,
+        ..config(Version::V2, 255)
+    }
+}
+
+#[test]
+fn of_two_owners_the_one_with_the_lower_address_yields() {
+    let mut bench = Bench::backup(owner());
+    let effects = bench.feed(10, advert(255, "10.0.0.3"));
+    assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+    assert_eq!(bench.instance.priority(), Priority::OWNER);
+}
+
+#[test]
+fn an_owner_reminds_another_one_twice_and_yields_to_it_after_1_2_intervals() {
+    let mut bench = Bench::backup(owner());
+    let other = || advert(255, "10.0.0.1");
+    let effects = bench.feed(1000, other());
+    let reminders = effects
+        .iter()
+        .filter(|e| **e == Effect::SendAdvert(Priority::OWNER));
+    assert_eq!(reminders.count(), 3, "an answer and two more");
+    assert_eq!(bench.feed(2000, other()), []);
+    assert_eq!(
+        bench.feed(2300, other()),
+        [Effect::Notify(Transition::Backup)]
+    );
+    assert_eq!(bench.instance.priority(), Priority::new(254));
+    bench.feed(3300, other());
+    assert_eq!(bench.instance.priority(), Priority::new(254));
+}
+
+#[test]
+fn an_owner_that_yielded_is_an_owner_again_when_it_hears_another_active_router() {
+    let yielded = || {
+        let mut bench = Bench::backup(owner());
+        for now in [1000, 2300] {
+            bench.feed(now, advert(255, "10.0.0.1"));
+        }
+        bench
+    };
+    for next in [advert(100, "10.0.0.7"), advert(254, "10.0.0.1")] {
+        let mut bench = yielded();
+        bench.feed(3000, next);
+        assert_eq!(bench.instance.priority(), Priority::OWNER);
+    }
+    let mut bench = yielded();
+    let effects = loop {
+        let (_, effects) = bench.expire();
+        if effects.contains(&Effect::InstallAddresses) {
+            break effects;
+        }
+    };
+    assert_eq!(effects[0], Effect::SendAdvert(Priority::OWNER));
+}
+
+#[test]
+fn another_owner_that_stops_is_no_reason_to_yield() {
+    let mut bench = Bench::backup(owner());
+    bench.feed(1000, advert(255, "10.0.0.1"));
+    bench.feed(60_000, advert(255, "10.0.0.1"));
+    assert!(matches!(bench.instance.state(), State::Active { .. }));
+}
+
+#[test]
+fn owner_ignore_adverts_says_what_it_does() {
+    let hears = |owner_hears_adverts, priority| {
+        let mut bench = Bench::backup(InstanceConfig {
+            owner_hears_adverts,
+            start_active: priority == 255,
+            ..config(Version::V2, priority)
+        });
+        bench.feed(1000, advert(255, "10.0.0.3"));
+        bench.instance.active_router().is_some()
+    };
+    assert!(hears(true, 255));
+    assert!(!hears(false, 255));
+    assert!(hears(false, 254), "only owners may");
+}
+
+#[test]
+fn the_lowest_the_highest_and_the_owners_priority_elect_as_any_other() {
+    for (ours, theirs, yields) in [
+        (1, 1, true),
+        (1, 2, true),
+        (2, 1, false),
+        (254, 254, true),
+        (254, 255, true),
+        (254, 253, false),
+        (1, 255, true),
+    ] {
+        let mut bench = Bench::active(config(Version::V2, ours));
+        bench.feed(4500, advert(theirs, "10.0.0.3"));
+        let active = matches!(bench.instance.state(), State::Active { .. });
+        assert_eq!(active, !yields, "{ours} hears {theirs}");
+    }
+}
+
+#[test]
+fn a_late_timer_sends_an_active_router_back_if_a_peer_would_have_taken_over() {
+    let late = |late_timer_priority, millis: u64| {
+        let mut bench = Bench::active(InstanceConfig {
+            late_timer_priority,
+            ..config(Version::V2, 128)
+        });
+        bench.feed(3500 + millis, Input::Deadline)
+    };
+    let backup = [Effect::Notify(Transition::Backup)];
+    let priority = Some(Priority::new(128));
+    assert_eq!(late(priority, 3501), backup);
+    assert_ne!(late(priority, 3499), backup);
+    assert_ne!(late(None, 60_000), backup);
+}
+
+#[test]
+fn a_router_that_is_held_back_hears_and_sends_nothing() {
+    let mut bench = Bench::new(config(Version::V2, 100));
+    bench.feed(0, Input::HoldUntil(at(5000)));
+    bench.feed(0, Input::Startup);
+    assert_eq!(bench.down_in(5000), Some(Duration::from_micros(3_609_375)));
+    bench.feed(4999, advert(0, "10.0.0.9"));
+    bench.feed(4999, advert(200, "10.0.0.9"));
+    assert_eq!(bench.instance.active_router(), None);
+    bench.feed(5000, advert(200, "10.0.0.9"));
+    assert!(bench.instance.active_router().is_some());
+}
+
+#[test]
+fn an_owner_that_is_held_back_is_active_when_that_ends() {
+    let mut bench = Bench::new(owner());
+    bench.feed(0, Input::HoldUntil(at(5000)));
+    let effects = bench.feed(0, Input::Startup);
+    let told = [Effect::RemoveAddresses, Effect::Notify(Transition::Backup)];
+    assert_eq!(effects, told);
+    let (when, effects) = bench.expire();
+    assert_eq!(when, 5000);
+    assert_eq!(effects.last(), Some(&Effect::Notify(Transition::Active)));
+}
+
+fn listener() -> Bench {
+    Bench::backup(InstanceConfig {
+        listen_before_lead: true,
+        preempt_mode: false,
+        ..config(Version::V2, 100)
+    })
+}
+
+#[test]
+fn a_listener_counts_from_the_moment_its_link_has_received_something() {
+    let mut bench = listener();
+    assert_eq!(bench.feed(20_000, Input::Deadline), []);
+    bench.feed(20_000, Input::LinkProved);
+    assert_eq!(
+        bench.down_in(20_000),
+        Some(Duration::from_micros(3_609_375))
+    );
+    bench.feed(21_000, Input::LinkProved);
+    assert_eq!(
+        bench.down_in(20_000),
+        Some(Duration::from_micros(3_609_375)),
+        "once is enough"
+    );
+}
+
+#[test]
+fn nopreempt_holds_after_a_boot_before_the_link_works() {
+    let mut bench = listener();
+    // The switch's port forwards after 15 s, and there the Active Router is.
+    bench.feed(15_000, advert(50, "10.0.0.9"));
+    assert_eq!(
+        bench.down_in(15_000),
+        Some(Duration::from_micros(3_609_375))
+    );
+    assert!(matches!(bench.instance.state(), State::Backup { .. }));
+}
+
+#[test]
+fn a_listener_that_hears_nothing_leads_all_the_same_after_the_limit() {
+    let mut bench = listener();
+    let (when, _) = bench.expire();
+    assert_eq!(when, 33_609);
+    assert!(matches!(bench.instance.state(), State::Active { .. }));
+}
+
+#[test]
+fn a_link_that_was_down_has_to_prove_itself_again_and_a_script_has_not() {
+    for (fault, proved) in [
+        (Fault::Interface, false),
+        (Fault::Tracker(TrackerId(1)), true),
+    ] {
+        let mut bench = listener();
+        bench.feed(1000, Input::LinkProved);
+        bench.feed(2000, Input::FaultRaised(fault.clone()));
+        bench.feed(3000, Input::FaultCleared(fault));
+        let soon = bench.down_in(3000) < Some(Duration::from_secs(4));
+        assert_eq!(soon, proved);
+    }
+}
+
+#[test]
+fn addresses_elsewhere_are_announced_while_active_and_only_then() {
+    let announcement = Announcement {
+        delay: None,
+        elsewhere: Some(Duration::from_secs(2)),
+        ..Announcement::default()
+    };
+    let mut bench = Bench::active(InstanceConfig {
+        announcement,
+        ..config(Version::V2, 128)
+    });
+    bench.expire();
+    assert_eq!(
+        bench.expire().1,
+        [
+            Effect::SendAdvert(Priority::new(128)),
+            Effect::AnnounceElsewhere
+        ]
+    );
+    bench.feed(5600, advert(200, "10.0.0.9"));
+    bench.expire();
+    assert!(bench.instance.deadline() > Some(at(8000)));
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let fault = prop_oneof![
         Just(Fault::Interface),
@@ -591,6 +915,14 @@ fn any_input() -> impl Strategy<Value = Input> {
         2 => fault.clone().prop_map(Input::FaultRaised),
         4 => fault.prop_map(Input::FaultCleared),
         2 => (1u8..=254).prop_map(|p| Input::PriorityChanged(Priority::new(p))),
+        1 => Just(Input::LinkProved),
+        1 => Just(Input::Reannounce),
+        1 => Just(Input::TakeOver),
+        1 => Just(Input::StepBack),
+        1 => any::<bool>().prop_map(|grouped| Input::Grouped(grouped.then_some(Ties {
+            longest_skew: Duration::from_secs(1),
+            longest_down: Duration::from_secs(4),
+        }))),
         1 => any::<u32>().prop_map(|a| Input::PrimaryAddress(std::net::Ipv4Addr::from(a).into())),
     ]
 }
@@ -610,6 +942,8 @@ fn any_config() -> impl Strategy<Value = InstanceConfig> {
                 preempt_mode: preempt,
                 preempt_delay: Duration::from_millis(delay),
                 start_active,
+                listen_before_lead: delay % 2 == 0,
+                late_timer_priority: (delay % 3 == 0).then_some(Priority::new(100)),
                 down_timer_adverts: adverts,
                 advertisement_interval: if v3 {
                     Interval::from_centis(centis).unwrap()
@@ -659,7 +993,10 @@ proptest! {
                         prop_assert!(*priority != Priority::RELEASE || was_active);
                         prop_assert!(*priority == Priority::RELEASE || active || was_active);
                     }
-                    Effect::Notify(_) | Effect::NotifyGroup(..) => {}
+                    Effect::AnnounceElsewhere => prop_assert!(installed),
+                    Effect::HeardLowerPriority
+                    | Effect::Notify(_)
+                    | Effect::NotifyGroup(..) => {}
                 }
             }
             prop_assert_eq!(installed, instance.holds_addresses());
