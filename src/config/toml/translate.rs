@@ -12,7 +12,7 @@ use super::format::{
 use super::read::{error, span};
 use super::value::{At, OneOrMore, Program, Secret, SecretIn, SwitchOr, TextOr, Time};
 use crate::config::Options;
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Block;
 use crate::config::lex::{Line, Token, TokenKind};
 use crate::config::lower;
@@ -499,15 +499,16 @@ impl Translator<'_> {
             TextOr::Text(text) => return Some(text.clone()),
             TextOr::Table(kept) => kept,
         };
-        let environment = |name: &str| self.options.environment.get(name);
+        let options = self.options;
+        let environment = |name: &str| options.environment.get(name);
         let found = match (&kept.env, &kept.file, &kept.credential) {
             (Some(name), None, None) => {
                 let unset = || format!("the environment has no variable {name}");
                 environment(name).cloned().ok_or_else(unset)
             }
-            (None, Some(path), None) => self.file(path),
+            (None, Some(path), None) => self.file(path, at),
             (None, None, Some(name)) => match environment("CREDENTIALS_DIRECTORY") {
-                Some(directory) => self.file(&format!("{directory}/{name}")),
+                Some(directory) => self.file(&format!("{directory}/{name}"), at),
                 None => Err("there are no credentials: $CREDENTIALS_DIRECTORY is not set".into()),
             },
             _ => Err("a secret is in one of `env`, `file` and `credential`".to_owned()),
@@ -521,11 +522,18 @@ impl Translator<'_> {
         }
     }
 
-    fn file(&self, path: &str) -> Result<String, String> {
+    fn file(&mut self, path: &str, at: Span) -> Result<String, String> {
         let cannot = |e: ReadError| format!("the file {path} cannot be used: {e}");
         let bytes = self.reader.read(path).map_err(cannot)?;
         let text = std::str::from_utf8(bytes.trim_ascii_end());
         let text = text.map_err(|_| format!("the file {path} is not text"))?;
+        if self.reader.is_readable_by_others(path) {
+            let message = format!("the file {path} can be read by others");
+            let open = Diagnostic::new(Severity::Warning, Code(431), Class::Security, message);
+            let open = open.label(at, "whoever can read it can take over the addresses");
+            self.diagnostics
+                .push(open.help(format!("`chmod 600 {path}`")));
+        }
         Ok(text.to_owned())
     }
 }
