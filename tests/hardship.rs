@@ -191,3 +191,37 @@ fn send_adverts(from: &Host, priority: u8, count: u32) {
     })
     .unwrap();
 }
+
+#[test]
+fn a_node_that_may_not_install_addresses_leaves_them_to_its_peer() {
+    if !common::installed("setpriv") {
+        return;
+    }
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let (one, two) = (
+        host(&lab, "node1", "192.168.1.1/24"),
+        host(&lab, "node2", "192.168.1.2/24"),
+    );
+    let text = |priority| {
+        Instance {
+            version: 3,
+            priority,
+            interval: "0.1",
+            ..Instance::default()
+        }
+        .text()
+    };
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
+    command.arg(env!("CARGO_BIN_EXE_vipd")).arg("run").arg("-f");
+    let file = folder.write("node1.conf", &text(200));
+    let first = one.spawn(command.arg(file)).unwrap();
+    let _second = vipd(&two, &folder.write("node2.conf", &text(100)));
+    wait_for("node 2 has the address", SOON, || has(&two, VIP));
+    let fault = first.wait_for_line("Entering FAULT STATE", SOON);
+    assert!(fault.is_some(), "{:#?}", first.output());
+    common::stays("node 2 keeps it", Duration::from_secs(2), || {
+        has(&two, VIP) && !has(&one, VIP)
+    });
+}

@@ -24,6 +24,8 @@ pub enum Command {
     Links(Links),
     /// The kernel has removed these virtual addresses from an interface.
     AddressesGone(BTreeSet<IpAddr>),
+    /// The kernel takes none of an instance's addresses, after several attempts.
+    InstallFailed(InstanceId),
     /// A tracker has a result.
     TrackResult {
         /// Which one.

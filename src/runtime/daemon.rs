@@ -149,7 +149,7 @@ impl Daemon {
         // Without an answer they are missed later.
         let _ = devices.adopt(&config).blocking_recv();
         let watcher = Watcher::open(virtual_addresses.clone())?;
-        let executor = Executor::new(Netlink::open()?, PacketSocket::open()?);
+        let (netlink, packets) = (Netlink::open()?, PacketSocket::open()?);
         let (jobs, work) = mpsc::channel();
         let (report, reports) = unbounded_channel();
         let orders = devices.orders();
@@ -162,6 +162,7 @@ impl Daemon {
         });
         let (driver, engine) =
             Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+        let executor = Executor::new(netlink, packets, engine.clone());
         let (end, ended) = oneshot::channel();
         let threads = vec![
             spawn("vipd-kernel", move || work_on(executor, &work))?,

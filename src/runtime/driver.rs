@@ -373,6 +373,7 @@ impl Driver {
                     self.settle_all();
                 }
                 Command::AddressesGone(addresses) => self.restore(&addresses),
+                Command::InstallFailed(id) => self.refuse(id),
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
@@ -398,6 +399,18 @@ impl Driver {
                     }
                 }
             }
+        }
+    }
+
+    /// Leaves the addresses to a peer when the kernel takes none of them here.
+    fn refuse(&mut self, id: InstanceId) {
+        let holds = self
+            .router
+            .instance(id)
+            .is_some_and(Instance::holds_addresses);
+        if let Some(member) = self.members.get_mut(&id).filter(|_| holds) {
+            member.refused_on = member.footing.ifindex;
+            self.settle(id);
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::breath::Breath;
 use super::clock;
+use super::command::{Command, Handle};
 use crate::config::model::Gaps;
 use crate::link::rules;
 use crate::sys::firewall::{self, Element, Elements, Set};
@@ -140,6 +141,8 @@ const LONGEST_QUEUE: usize = 65_536;
 pub struct Executor {
     netlink: Netlink,
     packets: PacketSocket,
+    /// Hears of what cannot be done.
+    engine: Handle,
     /// Opened when it is needed.
     elements: Option<Elements>,
     queues: BTreeMap<InstanceId, VecDeque<Progress>>,
@@ -157,10 +160,11 @@ pub struct Executor {
 impl Executor {
     /// Opens what it needs in the namespace of the calling thread.
     #[must_use]
-    pub fn new(netlink: Netlink, packets: PacketSocket) -> Self {
+    pub fn new(netlink: Netlink, packets: PacketSocket, engine: Handle) -> Self {
         Self {
             netlink,
             packets,
+            engine,
             elements: None,
             queues: BTreeMap::new(),
             turn: None,
@@ -516,6 +520,10 @@ impl Executor {
                 missing = missing.len(),
                 "virtual addresses could not be installed"
             );
+            // A node with some of them serves those; one with none must leave them to a peer.
+            if missing.len() == job.placements.len() {
+                self.engine.send(Command::InstallFailed(job.id));
+            }
             return;
         }
         let wanted: Vec<_> = missing

@@ -43,6 +43,8 @@ pub(super) struct Member {
     /// The firewall's table for addresses without accept mode.
     table: Arc<str>,
     pub footing: Footing,
+    /// The interface whose kernel has taken none of the addresses.
+    pub refused_on: Option<u32>,
     pub placements: Placements,
     pub statistics: Statistics,
     /// Complaints already made since the last change of state, so that each is made once.
@@ -81,6 +83,7 @@ impl Member {
             mtu: None,
             config,
             footing: Footing::default(),
+            refused_on: None,
             placements: Arc::from([]),
             statistics: Statistics::default(),
             complaints: BTreeSet::new(),
@@ -102,6 +105,7 @@ impl Member {
         self.device = device;
         self.table = table;
         self.complaints.clear();
+        self.refused_on = None;
         self.derive();
     }
 
@@ -133,6 +137,12 @@ impl Member {
 
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
+        let same = |index| {
+            let own = links.get(&self.config.interface);
+            own.is_some_and(|link| link.up && link.index == index)
+        };
+        // Another interface, or the same one anew, may take what this one did not.
+        self.refused_on = self.refused_on.filter(|index| same(*index));
         self.footing = self.footing_on(links);
         let mtu = links.get(&self.config.interface).map(|link| link.mtu);
         if mtu.is_some() && self.mtu != mtu {
@@ -205,6 +215,9 @@ impl Member {
         let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
         if own.is_none_or(down) || carrier.is_none_or(down) {
             faults.insert(Fault::Interface);
+        }
+        if self.refused_on.is_some() {
+            faults.insert(Fault::Addresses);
         }
         let configured = self.config.transport.source();
         let gone = |source: &IpAddr| own.is_some_and(|link| !link.has(source));

@@ -165,6 +165,8 @@ pub enum Fault {
     NoPrimaryAddress,
     /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
     NoPeers,
+    /// None of the addresses could be installed.
+    Addresses,
     /// No socket could be opened.
     Socket,
     /// An interface that carries one of the addresses is down.
@@ -188,6 +190,7 @@ impl Fault {
         match self {
             Self::Interface
             | Self::NoPrimaryAddress
+            | Self::Addresses
             | Self::NoPeers
             | Self::Socket
             | Self::AddressInterface(_)
