@@ -18,7 +18,7 @@ use common::{
     Folder, Instance, SOON, VIP, VIP6, VIPS6, has, host, lab, no_errors, stays, vipd, wait_for,
 };
 use vipd::lab::{Captured, EchoServer, Host, Lab, Prober, Process, SeenNeighbour};
-use vipd::types::{InterfaceName, Interval, Priority, Version, Vrid};
+use vipd::types::{InterfaceName, Interval, Priority, Version, VirtualAddress, Vrid};
 use vipd::wire::ip::{GROUP_V6, Protocol, emit_v6};
 use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
@@ -283,6 +283,56 @@ fn adverts_without_a_link_local_address_in_front_are_taken_and_named() {
     });
     stays("node 1 is active", Duration::from_secs(1), settled);
     daemons.iter().for_each(no_errors);
+}
+
+#[test]
+fn signed_unicast_works_with_the_hop_limit_that_peers_must_keep() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let nodes = [node(&lab, 1), node(&lab, 2)];
+    let start = |n: usize, hop_limit: u8| {
+        let key = "5a".repeat(32);
+        let more = format!(
+            "unicast_src_ip fd00::{}\n    unicast_peer {{\n        fd00::{} min_ttl 255\n    }}\n    \
+             unicast_ttl {hop_limit}\n    auth_hmac {{\n        key 1 hex:{key}\n        \
+             active_key 1\n    }}",
+            n + 1,
+            2 - n
+        );
+        let file = folder.write(&format!("{n}.conf"), &fast([200, 100][n], &more));
+        vipd(&nodes[n], &file)
+    };
+    let holds = || [0, 1].map(|n: usize| has(&nodes[n], VIP6));
+    let second = start(1, 255);
+    let mut first = start(0, 255);
+    wait_for("node 1 is active", SOON, || holds() == [true, false]);
+    first.terminate();
+    wait_for("node 2 takes over", SOON, || holds() == [false, true]);
+    first.wait(SOON).expect("vipd ends");
+    assert!(!said(&second, "discarded"), "{:#?}", second.output());
+    let _first = start(0, 254);
+    let complaint = "from fd00::1 discarded: TTL is outside";
+    wait_for("node 2 says why", SOON, || said(&second, complaint));
+    no_errors(&second);
+}
+
+#[test]
+fn a_configured_source_that_goes_is_a_fault_when_it_is_tracked() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let node1 = node(&lab, 1);
+    let more =
+        "unicast_src_ip fd00::1\n    track_src_ip\n    unicast_peer {\n        fd00::2\n    }";
+    let daemon = vipd(&node1, &folder.write("node1.conf", &fast(200, more)));
+    wait_for("node 1 is active", SOON, || has(&node1, VIP6));
+    let (mut netlink, eth0) = (node1.netlink().unwrap(), node1.eth0().unwrap());
+    let source = VirtualAddress::new("fd00::1".parse().unwrap(), 64);
+    netlink.remove_addresses(&[(eth0, source.clone())]).unwrap();
+    wait_for("a fault", SOON, || said(&daemon, "NoPrimaryAddress"));
+    wait_for("it lets go", SOON, || !has(&node1, VIP6));
+    netlink.add_addresses(&[(eth0, source)]).unwrap();
+    wait_for("it recovers", SOON, || has(&node1, VIP6));
+    no_errors(&daemon);
 }
 
 #[test]

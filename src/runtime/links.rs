@@ -23,8 +23,8 @@ pub struct LinkState {
     pub parent: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
-    /// The first own link-local IPv6 address that can be used.
-    pub link_local: Option<Ipv6Addr>,
+    /// Own IPv6 addresses that can be used, in the kernel's order, without the virtual ones.
+    pub addresses_v6: Vec<Ipv6Addr>,
     /// Own IPv6 addresses that cannot be used: duplicates are looked for, or were found.
     pub unready: BTreeSet<Ipv6Addr>,
     /// It forwards IPv6 packets.
@@ -37,7 +37,20 @@ impl LinkState {
     pub fn primary_address(&self, family: Family) -> Option<IpAddr> {
         match family {
             Family::V4 => self.addresses.first().copied().map(IpAddr::V4),
-            Family::V6 => self.link_local.map(IpAddr::V6),
+            Family::V6 => {
+                let mut addresses = self.addresses_v6.iter();
+                let link_local = addresses.find(|a| a.is_unicast_link_local());
+                link_local.copied().map(IpAddr::V6)
+            }
+        }
+    }
+
+    /// Whether `address` is an own one that can be used.
+    #[must_use]
+    pub fn has(&self, address: &IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => self.addresses.contains(v4),
+            IpAddr::V6(v6) => self.addresses_v6.contains(v6),
         }
     }
 
@@ -148,7 +161,7 @@ impl Watcher {
             mac: link.mac().filter(|_| !link.noarp),
             parent: link.parent,
             addresses: Vec::new(),
-            link_local: None,
+            addresses_v6: Vec::new(),
             unready: BTreeSet::new(),
             forwards_v6: link.forwards_v6,
         };
@@ -158,10 +171,7 @@ impl Watcher {
                 IpAddr::V6(v6) if address.tentative() || address.duplicate() => {
                     state.unready.insert(v6);
                 }
-                IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-                    state.link_local.get_or_insert(v6);
-                }
-                IpAddr::V6(_) => {}
+                IpAddr::V6(v6) => state.addresses_v6.push(v6),
             }
         }
         state

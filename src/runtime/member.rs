@@ -220,10 +220,7 @@ impl Member {
             faults.insert(Fault::Addresses);
         }
         let configured = self.config.transport.source();
-        let gone = |source: &IpAddr| match source {
-            IpAddr::V4(v4) => own.is_some_and(|link| !link.addresses.contains(v4)),
-            IpAddr::V6(_) => false,
-        };
+        let gone = |source: &IpAddr| own.is_some_and(|link| !link.has(source));
         if self.config.track_source && configured.as_ref().is_some_and(gone) {
             faults.insert(Fault::NoPrimaryAddress);
         }
