@@ -1,0 +1,153 @@
+//! What a reload does to the engine: instances come, go and change.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Driver;
+use crate::runtime::clock;
+use crate::runtime::command::{Assignment, Changes, Report, SyncedGroup};
+use crate::runtime::executor::{Action, Job, Placement, Placements};
+use crate::runtime::member::Member;
+use crate::types::{InstanceId, Instant};
+use crate::vrrp::instance::{Input, Instance};
+use crate::vrrp::router::{Event, InstanceEffect, Router};
+
+impl Driver {
+    pub(super) fn reload(&mut self, changes: Changes) {
+        for (id, counter) in changes.trackers {
+            self.router.set_tracker(id, counter);
+        }
+        for (id, rise, fall) in changes.counts {
+            self.router.set_tracker_counts(id, rise, fall);
+        }
+        self.held_until = changes.held_until;
+        self.pacing = changes.pacing;
+        self.send_paces();
+        self.set_groups(changes.groups);
+        for id in changes.removed {
+            self.leaving.insert(id);
+            self.handle(clock::now(), Event::Instance(id, Input::Shutdown));
+        }
+        for assignment in changes.updated {
+            self.update(assignment);
+        }
+        // All before the first starts: it may be in one sync group with the last.
+        let added: Vec<_> = changes.added.iter().map(|a| a.id).collect();
+        for assignment in changes.added {
+            self.add(assignment);
+        }
+        for id in added {
+            self.handle(clock::now(), Event::Instance(id, Input::Startup));
+        }
+        for id in changes.forgotten {
+            self.router.remove_tracker(id);
+        }
+        self.settle_all();
+    }
+
+    fn add(&mut self, assignment: Assignment) {
+        let Assignment {
+            id,
+            config,
+            tracking,
+            device,
+            table,
+        } = assignment;
+        let protocol = config.protocol.clone();
+        self.members.insert(id, Member::new(config, device, table));
+        self.router.add(clock::now(), id, protocol, tracking);
+        if let Some(at) = self.held_until {
+            self.handle(clock::now(), Event::Instance(id, Input::HoldUntil(at)));
+        }
+        self.feed_links();
+        self.settle(id);
+    }
+
+    fn set_groups(&mut self, groups: Vec<SyncedGroup>) {
+        let members = groups.iter().map(|g| (g.id, g.members.clone())).collect();
+        self.groups = groups.into_iter().map(|g| (g.id, g.name)).collect();
+        self.change(|router, now, effects| router.set_groups(now, members, effects));
+    }
+
+    /// Has the router do something that is no event.
+    fn change(&mut self, what: impl FnOnce(&mut Router, Instant, &mut Vec<InstanceEffect>)) {
+        self.last_now = clock::now().max(self.last_now);
+        let mut effects = std::mem::take(&mut self.effects);
+        what(&mut self.router, self.last_now, &mut effects);
+        self.perform_all(&mut effects);
+        self.effects = effects;
+        self.flush();
+    }
+
+    fn feed_links(&mut self) {
+        for interface in self.tracked_names() {
+            let up = self.links.get(&interface).is_some_and(|link| link.up);
+            self.handle(clock::now(), Event::Link { interface, up });
+        }
+    }
+
+    fn update(&mut self, assignment: Assignment) {
+        let Assignment {
+            id,
+            config,
+            tracking,
+            device,
+            table,
+        } = assignment;
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let before = Arc::clone(&member.placements);
+        let protocol = config.protocol.clone();
+        member.reconfigure(config, device, table);
+        self.settle(id);
+        let announce = self.has_new_placements(id, &before);
+        self.feed_links();
+        self.change(|router, now, effects| {
+            router.reconfigure(now, id, protocol, tracking, announce, effects);
+        });
+    }
+
+    fn has_new_placements(&self, id: InstanceId, before: &Placements) -> bool {
+        let old: BTreeSet<&Placement> = before.iter().collect();
+        let member = self.members.get(&id);
+        member.is_some_and(|m| m.placements.iter().any(|p| !old.contains(p)))
+    }
+
+    /// Has addresses removed that an instance no longer has where they were.
+    pub(super) fn remove_what_went(&mut self, id: InstanceId, before: &Placements) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        if Arc::ptr_eq(before, &member.placements) {
+            return;
+        }
+        let place = |p: &Placement| (p.ifindex, p.address.clone(), p.dropped_in.clone());
+        let now: BTreeSet<_> = member.placements.iter().map(place).collect();
+        let gone = before.iter().filter(|p| !now.contains(&place(p)));
+        let gone: Vec<_> = gone.cloned().collect();
+        if !gone.is_empty() {
+            let name = Arc::clone(&member.name);
+            self.batch.push(Job {
+                id,
+                name,
+                placements: gone.into(),
+                action: Action::Remove,
+            });
+        }
+    }
+
+    /// Forgets instances that a reload took away, once they have let go.
+    pub(super) fn drop_finished(&mut self) {
+        let router = &self.router;
+        let done = |id: &InstanceId| router.instance(*id).is_none_or(Instance::is_finished);
+        let finished: Vec<_> = self.leaving.iter().copied().filter(done).collect();
+        for id in finished {
+            self.leaving.remove(&id);
+            self.router.remove(id);
+            self.members.remove(&id);
+            self.pool.tidy(&self.members);
+            (self.reporter)(Report::Departed(id));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Packets come in: whose they are, and what is said of them.
+
+use std::net::IpAddr;
+
+use super::{BATCH, Driver};
+use crate::runtime::authenticator::Proven;
+use crate::runtime::clock;
+use crate::runtime::executor::Chain;
+use crate::runtime::member::Complaint;
+use crate::runtime::pool::Key;
+use crate::sys::socket::Datagram;
+use crate::types::{InstanceId, Instant};
+use crate::vrrp::instance::{Input, Instance};
+use crate::vrrp::router::Event;
+use crate::wire::auth::ah;
+use crate::wire::ip::{Packet, Protocol};
+use crate::wire::vrrp::{self, Received, Rejected};
+
+impl Driver {
+    /// Waiting packets come before expired timers: a host that stalled must not take over from
+    /// a live peer.
+    pub(super) fn read_packets(&mut self, ready: &[bool], buffer: &mut [u8]) {
+        let readable = self
+            .pool
+            .keys()
+            .zip(ready.iter().skip(1))
+            .filter(|(_, ready)| **ready);
+        let keys: Vec<Key> = readable.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.read_socket(&key, buffer);
+        }
+    }
+
+    fn read_socket(&mut self, key: &Key, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            match self.pool.receive(key, buffer) {
+                Ok(Some(datagram)) => {
+                    let at = clock::received_at(datagram.received);
+                    self.take_packet(key, at, &datagram);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(interface = %key.0, "{}, reopening", Chain(&error));
+                    self.pool.close(key);
+                    self.settle_all();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let length = datagram.bytes().len();
+        tracing::trace!(interface = %key.0, length, "packet received");
+        let parsed = match key.2 {
+            Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
+            Protocol::AuthenticationHeader => {
+                ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
+            }
+        };
+        let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
+        let (packet, header, vrid) = match found {
+            Ok(found) => found,
+            Err(reason) => return self.count_stranger(reason),
+        };
+        let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
+            return self.count_stranger(Rejected::UnknownVrid);
+        };
+        self.take_advert(id, at, &packet, header.as_ref());
+    }
+
+    fn count_stranger(&mut self, reason: Rejected) {
+        *self.strangers.entry(reason).or_default() += 1;
+    }
+
+    fn take_advert(
+        &mut self,
+        id: InstanceId,
+        at: Instant,
+        packet: &Packet<'_>,
+        header: Option<&ah::Header<'_>>,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        match member.receive(packet, header, clock::since_epoch()) {
+            Ok((received, proven)) => {
+                self.compare(id, &received);
+                self.compare_clocks(id, packet.source, proven);
+                self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
+            }
+            Err(reason) => {
+                if member.complain(Complaint::Rejected(packet.source, reason)) {
+                    tracing::warn!(
+                        instance = &*member.name,
+                        source = %packet.source,
+                        "({}) advert from {} discarded: {}",
+                        member.name,
+                        packet.source,
+                        reason.describe()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Complains of what peers should agree on and need not. RFC 9568 §7.1.
+    fn compare(&mut self, id: InstanceId, received: &Received) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let source = received.advert.source;
+        let known = self.router.instance(id).and_then(Instance::active_router);
+        let skipped = member.config.skip_address_check && known.is_some_and(|k| k.0 == source);
+        if !skipped && !member.lists_same_addresses(received) {
+            member.statistics.address_list_differs += 1;
+            if member.complain(Complaint::AddressList(source)) {
+                tracing::warn!(
+                    instance = &*member.name,
+                    %source,
+                    theirs = ?received.addresses,
+                    "({}) {source} advertises other addresses than ours",
+                    member.name
+                );
+            }
+        }
+        if !received.lists_link_local_first() && member.complain(Complaint::FirstAddress(source)) {
+            // Whoever wrote the list heard it from the check of the file: no warning each time.
+            tracing::info!(
+                instance = &*member.name,
+                %source,
+                "({}) the first address that {source} advertises is not link-local (RFC 9568 §5.2.9)",
+                member.name
+            );
+        }
+        let (ours, theirs) = (member.checksum_form(), received.checksum);
+        if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) {source} sends checksums {}, we {}; keepalived takes its own form only",
+                member.name,
+                theirs.describe(),
+                ours.describe()
+            );
+        }
+        let interval = member.config.protocol.advertisement_interval;
+        let differs = received.advert.interval != interval;
+        if differs && member.complain(Complaint::Interval(source)) {
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) {source} advertises every {} s, we every {interval} s",
+                member.name,
+                received.advert.interval
+            );
+        }
+    }
+
+    /// Complains of a clock that is on its way out of the window of `auth_hmac`.
+    fn compare_clocks(&mut self, id: InstanceId, source: IpAddr, proven: Proven) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        let far = member.skew_limit().is_some_and(|limit| proven.skew > limit);
+        if far && member.complain(Complaint::Skew(source)) {
+            let seconds = proven.skew.as_secs();
+            tracing::warn!(
+                instance = &*member.name,
+                %source,
+                "({}) the clock of {source} is {seconds} s from ours, over half of time_window",
+                member.name
+            );
+        }
+    }
+}
