@@ -225,3 +225,26 @@ fn a_node_that_may_not_install_addresses_leaves_them_to_its_peer() {
         has(&two, VIP) && !has(&one, VIP)
     });
 }
+
+#[test]
+fn a_notify_script_that_hangs_does_not_cost_the_one_of_the_stop() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let one = host(&lab, "node1", "192.168.1.1/24");
+    let stopped = folder.0.join("stopped");
+    let more = format!(
+        "notify_master \"/usr/bin/sleep 300\"\n    notify_stop \"/usr/bin/touch {}\"",
+        stopped.display()
+    );
+    let instance = Instance {
+        version: 3,
+        interval: "0.1",
+        more: &more,
+        ..Instance::default()
+    };
+    let mut daemon = vipd(&one, &folder.write("node1.conf", &instance.text()));
+    wait_for("node 1 is active", SOON, || has(&one, VIP));
+    daemon.terminate();
+    assert!(daemon.wait(SOON).expect("vipd ends").success());
+    assert!(stopped.exists(), "{:#?}", daemon.output());
+}

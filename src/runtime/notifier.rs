@@ -13,6 +13,7 @@ use crate::config::model::{Command, Globals, Notify};
 use crate::control::notify;
 use crate::types::InstanceId;
 use crate::vrrp::group::GroupId;
+use crate::vrrp::instance::Transition;
 
 /// Longest wait of the next notification for a script that still runs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,15 +92,23 @@ impl Notifies {
     }
 }
 
+/// Scripts of one change.
+type Batch = (Globals, Vec<Command>);
+
 /// Runs scripts for reports until the engine has ended and the last script too.
 pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Report>) {
-    type Batch = (Globals, Vec<Command>);
+    let mut last = Vec::new();
     let mut queues: BTreeMap<Subject, (UnboundedSender<Batch>, JoinHandle<()>)> = BTreeMap::new();
     while let Some(report) = reports.recv().await {
         let Some((subject, globals, commands)) = notifies.commands(&report) else {
             continue;
         };
         if commands.is_empty() {
+            continue;
+        }
+        if ends(&report) {
+            // Little time is left: a script that still runs must not cost this one.
+            last.push(tokio::spawn(side_by_side((globals, commands))));
             continue;
         }
         let (queue, _) = queues.entry(subject).or_insert_with(|| {
@@ -109,37 +118,54 @@ pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Repor
         // The task ends only after this sender.
         let _ = queue.send((globals, commands));
     }
+    // A task that panicked has nothing left to wait for.
+    for task in last {
+        let _ = task.await;
+    }
     for (_, (queue, task)) in queues {
         drop(queue);
-        // A task that panicked has nothing left to wait for.
         let _ = task.await;
     }
 }
 
-/// The scripts of one change run side by side, those of the next change after them.
-async fn in_order(mut batches: UnboundedReceiver<(Globals, Vec<Command>)>) {
-    while let Some((globals, commands)) = batches.recv().await {
-        let mut tasks = Vec::new();
-        for command in commands {
-            let name = command.argv.first().cloned().unwrap_or_default();
-            match launch::resolve(&command, &globals, &format!("notify script {name}")) {
-                Ok(launch) => tasks.push(tokio::spawn(async move {
-                    // Notify scripts have no time limit of their own.
-                    let outcome = launch.run(Duration::MAX).await;
-                    if !outcome.is_success() {
-                        tracing::warn!("notify script {name} {outcome}");
-                    }
-                })),
-                Err(error) => tracing::warn!("notify script {name} is not run: {error}"),
-            }
+/// Whether it is the last that is said of an instance or group.
+const fn ends(report: &Report) -> bool {
+    match report {
+        Report::Transition { transition, .. } | Report::GroupTransition { transition, .. } => {
+            matches!(transition, Transition::Stopped)
         }
-        let all = async {
-            for task in tasks {
-                let _ = task.await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        Report::HeardLowerPriority { .. } | Report::Departed(_) => false,
+    }
+}
+
+/// The scripts of the next change wait for those of the one before, within reason.
+async fn in_order(mut batches: UnboundedReceiver<Batch>) {
+    while let Some(batch) = batches.recv().await {
+        let mut running = tokio::spawn(side_by_side(batch));
+        if tokio::time::timeout(PATIENCE, &mut running).await.is_err() {
             tracing::warn!("a notify script still runs, the next one no longer waits for it");
         }
+    }
+}
+
+/// Starts the scripts of one change, and waits for all of them.
+async fn side_by_side((globals, commands): Batch) {
+    let mut tasks = Vec::new();
+    for command in commands {
+        let name = command.argv.first().cloned().unwrap_or_default();
+        match launch::resolve(&command, &globals, &format!("notify script {name}")) {
+            Ok(launch) => tasks.push(tokio::spawn(async move {
+                // Notify scripts have no time limit of their own.
+                let outcome = launch.run(Duration::MAX).await;
+                if !outcome.is_success() {
+                    tracing::warn!("notify script {name} {outcome}");
+                }
+            })),
+            Err(error) => tracing::warn!("notify script {name} is not run: {error}"),
+        }
+    }
+    for task in tasks {
+        // One that panicked has nothing left to wait for.
+        let _ = task.await;
     }
 }
