@@ -17,8 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, lab, no_errors, stays, target,
-    vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, lab, no_errors, statistics,
+    stays, target, vipd, wait_for,
 };
 use vipd::lab::{EchoServer, Host, Lab, Prober, Process};
 
@@ -400,35 +400,57 @@ fn a_tracked_interface_without_weight_decides_over_the_address() {
 
 #[test]
 fn ten_thousand_bad_packets_change_nothing_and_are_counted() {
-    let text = |priority| {
+    let text = |priority, more| {
         Instance {
             priority,
             password: Some("1234"),
+            more,
             ..Instance::default()
         }
         .text()
     };
-    let Some(pair) = Pair::start([&text(200), &text(100)]) else {
+    let Some(pair) = Pair::start([&text(200, ""), &text(100, "")]) else {
         return;
     };
+    // One Active, one Backup, and one that a missing interface keeps at fault.
+    let third = host(&pair.lab, "node3", "192.168.1.3/24");
+    let file = |n| pair.folder.0.join(format!("node{n}.conf"));
+    let fault = text(250, "track_interface {\n        nowhere\n    }");
+    let faulty = vipd(&third, &pair.folder.write("node3.conf", &fault));
+    let line = faulty.wait_for_line("Entering FAULT STATE", SOON);
+    assert!(line.is_some(), "{:#?}", faulty.output());
+
     let sent = pair.client.enter(|| flood(10_000)).unwrap();
     assert_eq!(sent, 10_000);
     stays("nothing moves", Duration::from_secs(3), || {
-        pair.holds(0) && !pair.holds(1)
+        pair.holds(0) && !pair.holds(1) && !has(&third, VIP)
     });
-    pair.daemons.iter().for_each(no_errors);
-    for daemon in &pair.daemons {
+    let [first, second] = &pair.daemons;
+    for (daemon, number, entered) in [(first, 1, 2), (second, 2, 1), (&faulty, 3, 1)] {
+        no_errors(daemon);
         let output = daemon.output();
-        let complaints = output
-            .iter()
-            .filter(|line| line.contains("discarded"))
-            .count();
+        let count = |text: &str| output.iter().filter(|line| line.contains(text)).count();
+        let complaints = count("discarded");
         assert!(
             (3..50).contains(&complaints),
             "{complaints} complaints\n{}",
             output.join("\n")
         );
+        assert_eq!(count("Entering "), entered, "{output:#?}");
+        // Each kind of mistake is counted where keepalived counts it.
+        let statistics = statistics(daemon, &file(number));
+        for label in ["Length", "TTL"] {
+            let counted = counted(&statistics, "Packet Errors", label);
+            assert!(counted >= 1000, "{label}: {statistics}");
+        }
     }
+}
+
+/// A number of keepalived's statistics text.
+fn counted(statistics: &str, heading: &str, label: &str) -> u64 {
+    let block = statistics.split(&format!("{heading}:\n")).nth(1).unwrap();
+    let line = block.lines().find(|l| l.trim_start().starts_with(label));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]

@@ -572,7 +572,12 @@ impl Driver {
         });
     }
 
+    /// The text of all instances; what was for none of them goes to the log, since keepalived's
+    /// form has no place for it.
     fn statistics(&self) -> String {
+        for (reason, count) in &self.strangers {
+            tracing::info!(count, "packets for no instance: {}", reason.describe());
+        }
         self.members
             .values()
             .map(|m| statistics::text(&m.name, &m.statistics))

@@ -82,8 +82,19 @@ pub fn vipd(host: &Host, file: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vipd"));
     // What it writes down for its successor goes away with the test.
     command.env("RUNTIME_DIRECTORY", file.parent().unwrap());
+    let temporary = file.with_extension("tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    command.env("TMPDIR", temporary);
     host.spawn(command.arg("run").arg("-v").arg("-f").arg(file))
         .unwrap()
+}
+
+/// The statistics that vipd with this `file` writes when it is asked.
+pub fn statistics(daemon: &Process, file: &Path) -> String {
+    let path = file.with_extension("tmp").join("keepalived.stats");
+    daemon.signal(libc::SIGUSR2);
+    wait_for("statistics", SOON, || path.exists());
+    fs::read_to_string(path).unwrap()
 }
 
 /// keepalived in the foreground on `host`, with pid files of its own.
