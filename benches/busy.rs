@@ -11,35 +11,30 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, vipd, wait_for};
-use vipd::lab::{Captured, Host, Process};
+use common::{
+    Folder, Instance, SOON, Start, VIP, has, host, keepalived, lab, speakers, vipd, wait_for,
+};
+use vipd::lab::Captured;
 
 const LOOPS: usize = 8;
 const INTERVAL: Duration = Duration::from_millis(20);
-
-type Start = fn(&Host, &Path) -> Process;
 
 fn main() {
     let seconds = std::env::var("VIPD_BENCH_SECONDS")
         .ok()
         .and_then(|n| n.parse().ok());
     let time = Duration::from_secs(seconds.unwrap_or(60));
-    let mut speakers: Vec<(&str, Start)> = vec![("vipd", vipd)];
-    if installed("keepalived") {
-        speakers.push(("keepalived", keepalived));
-    }
     println!("{time:?} at adverts every {INTERVAL:?}, {LOOPS} busy loops");
     println!(
         "{:<12}{:>10}{:>14}{:>12}{:>12}",
         "", "adverts", "longest gap", "late > 10 %", "takeovers"
     );
-    for (name, start) in speakers {
+    for (name, start) in speakers() {
         measure(name, start, time);
     }
 }

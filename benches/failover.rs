@@ -14,35 +14,28 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, vipd, wait_for};
-use vipd::lab::{Captured, Host, Process};
+use common::{Folder, Instance, SOON, Start, VIP, has, host, lab, speakers, wait_for};
+use vipd::lab::{Captured, Host};
 
 const RUNS: usize = 20;
 const PRIORITY: u8 = 100;
 const INTERVAL: Duration = Duration::from_millis(100);
-
-type Start = fn(&Host, &Path) -> Process;
 
 fn main() {
     let runs = std::env::var("VIPD_BENCH_RUNS")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(RUNS);
-    let mut speakers: Vec<(&str, Start)> = vec![("vipd", vipd)];
-    if installed("keepalived") {
-        speakers.push(("keepalived", keepalived));
-    }
     println!("first announcement past Active_Down_Interval, {runs} power losses at 0.1 s, in ms");
     println!(
         "{:<12}{:>9}{:>9}{:>9}{:>9}",
         "", "min", "median", "p95", "max"
     );
     let mut medians = Vec::new();
-    for (name, start) in speakers {
+    for (name, start) in speakers() {
         let mut late = power_losses(start, runs);
         late.sort_by(f64::total_cmp);
         let at = |share: f64| late[((late.len() - 1) as f64 * share).round() as usize];

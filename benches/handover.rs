@@ -12,30 +12,24 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, installed, keepalived, lab, target, vipd, wait_for,
+    Folder, Instance, SOON, Start, VIP, has, host, keepalived, lab, speakers, target, vipd,
+    wait_for,
 };
-use vipd::lab::{EchoServer, Host, Prober, Process};
+use vipd::lab::{EchoServer, Prober};
 
 const PORT: u16 = 7;
 
-type Start = fn(&Host, &Path) -> Process;
-
 fn main() {
-    let mut speakers: Vec<(&str, Start)> = vec![("vipd", vipd)];
-    if installed("keepalived") {
-        speakers.push(("keepalived", keepalived));
-    }
     println!("probes lost at 1 kHz");
     println!(
         "{:<12}{:<12}{:>9}{:>9}{:>12}",
         "", "adverts", "SIGTERM", "reload", "preemption"
     );
-    for (name, start) in speakers {
+    for (name, start) in speakers() {
         for (version, interval) in [(2, "1"), (3, "0.1")] {
             if let Some([stop, reload, preemption]) = losses(start, version, interval) {
                 let adverts = format!("v{version}, {interval} s");

@@ -89,6 +89,18 @@ pub fn vipd(host: &Host, file: &Path) -> Process {
         .unwrap()
 }
 
+/// How one of the daemons that a bench compares is started.
+pub type Start = fn(&Host, &Path) -> Process;
+
+/// vipd, and keepalived where it is installed, each by its name.
+pub fn speakers() -> Vec<(&'static str, Start)> {
+    let mut speakers: Vec<(&str, Start)> = vec![("vipd", vipd)];
+    if installed("keepalived") {
+        speakers.push(("keepalived", keepalived));
+    }
+    speakers
+}
+
 /// The statistics that vipd with this `file` writes when it is asked.
 pub fn statistics(daemon: &Process, file: &Path) -> String {
     let path = file.with_extension("tmp").join("keepalived.stats");
