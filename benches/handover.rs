@@ -15,10 +15,7 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use common::{
-    Folder, Instance, SOON, Start, VIP, has, host, keepalived, lab, speakers, target, vipd,
-    wait_for,
-};
+use common::{Folder, Instance, SOON, Start, VIP, has, host, lab, speakers, target, wait_for};
 use vipd::lab::{EchoServer, Prober};
 
 const PORT: u16 = 7;
