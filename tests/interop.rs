@@ -13,8 +13,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, VIPS6, group_text, has, host, installed,
-    keepalived, lab, no_errors, stays, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, VIPS6, counted, group_text, has, host,
+    installed, keepalived, lab, no_errors, statistics, stays, vipd, wait_for,
 };
 use vipd::lab::{Captured, Host, Lab, Process};
 
@@ -191,8 +191,14 @@ fn v2_with_an_authentication_header_keepalived_preferred() {
     live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
 }
 
-/// Both become active, as keepalived's do, and vipd says once why.
-fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
+/// Both become active, as keepalived's do; vipd says once why, and counts it where keepalived has a
+/// counter.
+fn at_odds(
+    vipd: &Instance<'_>,
+    keepalived: &Instance<'_>,
+    complaint: &str,
+    counter: Option<(&str, &str)>,
+) {
     if !installed("keepalived") {
         return;
     }
@@ -214,6 +220,10 @@ fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
     });
     assert!(complaints() <= before.max(2), "{:#?}", one.process.output());
     no_errors(&one.process);
+    if let Some((heading, label)) = counter {
+        let text = statistics(&one.process, &one.file);
+        assert!(counted(&text, heading, label) > 0, "{text}");
+    }
 }
 
 #[test]
@@ -232,11 +242,35 @@ fn what_does_not_fit_leaves_both_active_and_is_said_once() {
         password: Some(password),
         ..Instance::default()
     };
-    at_odds(&ah, &other, "wrong password");
-    at_odds(&ah, &plain, "authentication type differs");
-    at_odds(&plain, &ah, "authentication type differs");
-    at_odds(&password("1234"), &password("12345"), "wrong password");
-    at_odds(&password("1234"), &plain, "authentication type differs");
+    let slower = Instance {
+        interval: "2",
+        ..Instance::default()
+    };
+    let newer = Instance {
+        version: 3,
+        ..Instance::default()
+    };
+    let failure = Some(("Authentication Errors", "Failure"));
+    let mismatch = Some(("Authentication Errors", "Type Mismatch"));
+    let interval = Some(("Packet Errors", "Advertisement Interval"));
+    let type_differs = "authentication type differs";
+    let (long, short) = (password("12345"), password("1234"));
+    let cases = [
+        (&ah, &other, "wrong password", failure),
+        (&ah, &plain, type_differs, mismatch),
+        (&plain, &ah, type_differs, mismatch),
+        (&short, &long, "wrong password", failure),
+        (&short, &plain, type_differs, mismatch),
+        (&plain, &slower, "advertisement interval differs", interval),
+        // keepalived's text has no counter for it.
+        (&plain, &newer, "VRRP version differs", None),
+    ];
+    // They only wait for each other's timers.
+    std::thread::scope(|scope| {
+        for (ours, theirs, complaint, counter) in cases {
+            scope.spawn(move || at_odds(ours, theirs, complaint, counter));
+        }
+    });
 }
 
 #[test]

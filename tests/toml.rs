@@ -16,8 +16,8 @@ use proptest::sample::select;
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
     AntiReplay, Authentication, Command, Config, Firewall, Gaps, Globals, Hmac, HmacMode, Instance,
-    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, TrackedInterface,
-    TrackedScript, Transport, VirtualMac,
+    Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost, ScriptUser, SyncGroup, TrackScript,
+    TrackedInterface, TrackedScript, Transport, VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -297,8 +297,12 @@ fn address6() -> impl Strategy<Value = VirtualAddress> {
 
 fn transport() -> impl Strategy<Value = Transport> {
     let ip = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
-    let peer = (ip(), any::<u8>(), any::<u8>()).prop_map(|(address, a, b)| Peer {
-        address,
+    let host = prop_oneof![
+        3 => ip().prop_map(PeerHost::Address),
+        1 => "[a-z][a-z0-9]{0,5}(\\.[a-z]{2,3})?".prop_map(PeerHost::Name),
+    ];
+    let peer = (host, any::<u8>(), any::<u8>()).prop_map(|(host, a, b)| Peer {
+        host,
         min_hop_limit: a.min(b),
         max_hop_limit: a.max(b),
     });
@@ -310,18 +314,24 @@ fn transport() -> impl Strategy<Value = Transport> {
             option::of(ip()),
             vec(peer, 0..4),
             any::<u8>(),
-            any::<bool>()
+            any::<bool>(),
+            prop_oneof![
+                Just(OldChecksum::Answer),
+                Just(OldChecksum::Always),
+                Just(OldChecksum::Never)
+            ],
         )
-            .prop_map(|(source, mut peers, ttl, check)| {
+            .prop_map(|(source, mut peers, ttl, check, old_checksum)| {
                 let mut seen = std::collections::BTreeSet::new();
-                peers.retain(|p| seen.insert(p.address));
-                let ranged = |p: &Peer| *p != Peer::new(p.address);
+                peers.retain(|p| seen.insert(p.host.clone()));
+                let ranged = |p: &Peer| *p != Peer::new(p.host.clone());
                 let check_source = check || peers.iter().any(ranged);
                 Transport::Unicast {
                     source,
                     peers,
                     ttl,
                     check_source,
+                    old_checksum,
                 }
             }),
     ]
@@ -346,17 +356,22 @@ fn over_ipv6(transport: Transport) -> Transport {
             peers,
             ttl,
             check_source,
+            old_checksum,
         } => Transport::Unicast {
             source: source.map(six),
             peers: peers
                 .into_iter()
                 .map(|peer| Peer {
-                    address: six(peer.address),
+                    host: match peer.host {
+                        PeerHost::Address(address) => six(address).into(),
+                        name @ PeerHost::Name(_) => name,
+                    },
                     ..peer
                 })
                 .collect(),
             ttl,
             check_source,
+            old_checksum,
         },
     }
 }
@@ -476,7 +491,7 @@ prop_compose! {
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
         virtual_mac in option::of(virtual_mac()), accept: bool,
-        track_source: bool, skip_address_check: bool, own6 in option::of(vec(address6(), 0..4))
+        track_source: bool, skip_address_check: bool, routed: bool, own6 in option::of(vec(address6(), 0..4))
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
         let (mut transport, mut virtual_mac) = (transport, virtual_mac);
@@ -486,6 +501,13 @@ prop_compose! {
             addresses = own6;
             transport = over_ipv6(transport);
             virtual_mac = None;
+        }
+        let has_source = matches!(&transport, Transport::Unicast { source: Some(_), peers, .. } if !peers.is_empty());
+        let interface = Some(interface).filter(|_| !(routed && has_source && virtual_mac.is_none()));
+        if interface.is_none() {
+            for address in addresses.iter_mut().chain(&mut excluded) {
+                address.interface.get_or_insert(InterfaceName::new("eth0").unwrap());
+            }
         }
         let mut seen = std::collections::BTreeSet::new();
         let mut fresh = |a: &VirtualAddress| seen.insert((a.address, a.interface.clone()));
@@ -504,7 +526,7 @@ prop_compose! {
             }
             _ => Authentication::None,
         };
-        let mut seen = std::collections::BTreeSet::from([interface.clone()]);
+        let mut seen: std::collections::BTreeSet<_> = interface.iter().cloned().collect();
         let track_interfaces = interfaces.into_iter().filter(|i| seen.insert(i.0.clone()));
         let track_interfaces = track_interfaces
             .map(|(interface, weight)| TrackedInterface { interface, weight: settle(weight) })

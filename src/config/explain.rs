@@ -441,6 +441,18 @@ const EXPLANATIONS: &[Explanation] = &[
         "`chmod 600` the file.",
     ),
     row(
+        441,
+        "An instance without an interface sends its adverts where the routes lead. An address that names no interface goes to the default one, which need not be where it belongs.",
+        "vrrp_instance VI_1 {\n    virtual_router_id 51\n    unicast_src_ip 192.0.2.1\n    unicast_peer {\n        192.0.2.2\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Write `dev NAME` behind the address.",
+    ),
+    row(
+        442,
+        "A peer is a name. The daemon looks it up while it runs, and an instance that knows the address of no peer stays in the fault state. keepalived takes addresses only, and would leave the peer out.",
+        instance!("unicast_peer {\n lb2.example.net\n }"),
+        "Write an address, or put the name into /etc/hosts so that the node can start without a name server.",
+    ),
+    row(
         460,
         "This host has no such interface. The instance waits in the fault state until it appears.",
         "",

@@ -10,6 +10,7 @@ mod group;
 mod hmac;
 mod instance;
 mod later;
+mod peer;
 mod script;
 mod track;
 mod value;
@@ -29,6 +30,7 @@ use crate::vrrp::election::Weight;
 use globals::Defaults;
 use group::GroupDraft;
 use instance::Draft;
+pub(super) use peer::NAMED_PEER;
 pub(super) use script::inner_words;
 
 /// Where the parts of a [`Config`] are written.

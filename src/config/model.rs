@@ -2,6 +2,7 @@
 //! which was read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -252,6 +253,8 @@ pub enum Transport {
         source: Option<IpAddr>,
         /// The peers; without any the instance stays in fault. keepalived: `unicast_peer`.
         peers: Vec<Peer>,
+        /// Which peers get the checksum of keepalived before 1.3.6; version 3 over IPv4.
+        old_checksum: OldChecksum,
         /// TTL sent, 0–255. keepalived: `unicast_ttl`, 255.
         ttl: u8,
         /// Adverts of others than the peers are dropped. keepalived: `check_unicast_src`, false;
@@ -260,11 +263,68 @@ pub enum Transport {
     },
 }
 
+/// Who gets adverts with the checksum of keepalived before 1.3.6, whose pseudo-header names the
+/// multicast group although the packet goes to a peer. keepalived: `old_unicast_checksum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OldChecksum {
+    /// Those who send such adverts themselves.
+    #[default]
+    Answer,
+    /// Everybody.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// Where a peer is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerHost {
+    /// At an address.
+    Address(IpAddr),
+    /// At every address that a name stands for. keepalived has no names here.
+    Name(String),
+}
+
+impl PeerHost {
+    /// The address, if it is one.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// The name, if it is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Name(name) => Some(name),
+        }
+    }
+}
+
+impl From<IpAddr> for PeerHost {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl fmt::Display for PeerHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 /// Another router that adverts are sent to. keepalived: an entry of `unicast_peer`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub host: PeerHost,
     /// Lowest TTL or hop limit of its adverts on arrival. keepalived: `min_ttl`, 0.
     pub min_hop_limit: u8,
     /// Highest TTL or hop limit of its adverts on arrival. keepalived: `max_ttl`, 255.
@@ -274,9 +334,9 @@ pub struct Peer {
 impl Peer {
     /// One whose adverts may have come any way.
     #[must_use]
-    pub const fn new(address: IpAddr) -> Self {
+    pub fn new(host: impl Into<PeerHost>) -> Self {
         Self {
-            address,
+            host: host.into(),
             min_hop_limit: 0,
             max_hop_limit: u8::MAX,
         }
@@ -345,8 +405,9 @@ impl VirtualMac {
 pub struct Instance {
     /// Name of the block.
     pub name: String,
-    /// Interface of the adverts, and of the addresses that name none.
-    pub interface: InterfaceName,
+    /// Interface of the adverts, and of the addresses that name none. Without one, adverts to
+    /// peers go where the routes lead, and every address names its interface.
+    pub interface: Option<InterfaceName>,
     /// What the protocol needs.
     pub protocol: InstanceConfig,
     /// VRRPv2 authentication.
@@ -397,7 +458,7 @@ pub struct SyncGroup {
 /// address. keepalived-behaviour.md §10.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
-    interface: InterfaceName,
+    interface: Option<InterfaceName>,
     family: Family,
     vrid: Vrid,
     virtual_mac: Option<VirtualMac>,
@@ -421,6 +482,15 @@ impl Instance {
             source,
             group,
         }
+    }
+
+    /// Names of peers whose addresses must be looked up.
+    pub fn peer_names(&self) -> impl Iterator<Item = &str> {
+        let peers = match &self.transport {
+            Transport::Multicast { .. } => &[],
+            Transport::Unicast { peers, .. } => peers.as_slice(),
+        };
+        peers.iter().filter_map(|peer| peer.host.name())
     }
 
     /// Every address that moves, advertised ones first.

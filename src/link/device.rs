@@ -21,7 +21,7 @@ impl Key {
     pub fn of(instance: &Instance) -> Option<Self> {
         let virtual_mac = instance.virtual_mac.as_ref()?;
         Some(Self {
-            base: instance.interface.clone(),
+            base: instance.interface.clone()?,
             mac: virtual_mac.mac,
         })
     }

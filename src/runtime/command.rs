@@ -33,6 +33,13 @@ pub enum Command {
         /// Whether it succeeded.
         success: bool,
     },
+    /// A name of peers stands for these addresses now.
+    PeerFound {
+        /// The name.
+        name: String,
+        /// All its addresses, of both families.
+        addresses: BTreeSet<IpAddr>,
+    },
     /// The link of an interface has received something.
     LinkProved(InterfaceName),
     /// A new configuration.

@@ -19,6 +19,7 @@ use super::executor::{Chain, Executor, Work};
 use super::keeper;
 use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
+use super::names::Names;
 use super::notifier::{self, Notifies};
 use super::proof;
 use super::reload::Registry;
@@ -126,6 +127,7 @@ struct Daemon {
     virtual_addresses: VirtualAddresses,
     started: Instant,
     listening: watch::Sender<BTreeSet<InterfaceName>>,
+    names: Names,
     reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
@@ -179,6 +181,7 @@ impl Daemon {
         drop(spawn("vipd-links", move || {
             watch(watcher, &again, &to, &orders, &show);
         })?);
+        let names = Names::new(engine.clone());
         Ok(Self {
             devices,
             links,
@@ -191,6 +194,7 @@ impl Daemon {
             virtual_addresses,
             started: clock::now(),
             listening: watch::Sender::new(BTreeSet::new()),
+            names,
             reports: Some(reports),
             first: Some(config),
         })
@@ -290,9 +294,13 @@ impl Daemon {
             let placed = |instance: &Instance| {
                 let own = instance.interface.clone();
                 let place = move |a: &VirtualAddress| {
-                    (a.interface.clone().unwrap_or(own.clone()), a.clone())
+                    let carrier = a.interface.clone().or_else(|| own.clone())?;
+                    Some((carrier, a.clone()))
                 };
-                instance.all_addresses().map(place).collect::<Vec<_>>()
+                instance
+                    .all_addresses()
+                    .filter_map(place)
+                    .collect::<Vec<_>>()
             };
             let all = self.registry.config().instances.iter().flat_map(placed);
             let all: Vec<_> = all
@@ -331,6 +339,10 @@ impl Daemon {
 
     /// Goes over to a configuration and waits until the engine runs it.
     async fn adopt(&mut self, config: Config) {
+        let peers = config.instances.iter().flat_map(Instance::peer_names);
+        let peers = peers.map(str::to_owned).collect();
+        // Before the engine needs them: no instance shall begin with a fault for want of them.
+        self.names.seek(peers, ANSWER).await;
         let keeper::Devices { names, table, .. } = self.make_devices(&config).await;
         let mut adoption = self.registry.adopt(config, &names, &table);
         self.devices.expect(adoption.changes.removed.clone());

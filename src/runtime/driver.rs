@@ -21,6 +21,7 @@ use super::command::{Command, Handle, Report, Reporter};
 use super::executor::{Action, Chain, Job, Lane, Pace, Placement, Work};
 use super::links::{LinkState, Links};
 use super::member::{Complaint, Member};
+use super::peers::Names;
 use super::pool::{Members, Pool};
 use crate::config::model::{Gaps, Pacing};
 use crate::control::{statistics, vocabulary};
@@ -69,6 +70,8 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    /// Addresses of peers that are named.
+    names: Names,
     pacing: Pacing,
     /// Instances that come are held back until then.
     held_until: Option<Instant>,
@@ -109,6 +112,7 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            names: Names::new(),
             pacing: Pacing::default(),
             held_until: None,
             groups: BTreeMap::new(),
@@ -220,6 +224,7 @@ impl Driver {
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
+                Command::PeerFound { name, addresses } => self.peer_found(name, addresses),
                 Command::LinkProved(interface) => self.link_proved(&interface),
                 Command::Reload(changes) => self.reload(*changes),
                 Command::Confirm(reply) => {
@@ -252,7 +257,8 @@ impl Driver {
             .instance(id)
             .is_some_and(Instance::holds_addresses);
         if let Some(member) = self.members.get_mut(&id).filter(|_| holds) {
-            member.refused_on = member.footing.ifindex;
+            let first = member.placements.first();
+            member.refused_on = member.footing.ifindex.or(first.map(|p| p.ifindex));
             self.settle(id);
         }
     }
@@ -275,7 +281,7 @@ impl Driver {
 
     fn link_proved(&mut self, interface: &InterfaceName) {
         let members = self.members.iter();
-        let concerned = members.filter(|(_, m)| m.config.interface == *interface);
+        let concerned = members.filter(|(_, m)| m.config.interface.as_ref() == Some(interface));
         let ids: Vec<_> = concerned.map(|(id, _)| *id).collect();
         for id in ids {
             self.handle(clock::now(), Event::Instance(id, Input::LinkProved));

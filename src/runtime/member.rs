@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
 use super::links::{LinkState, Links};
+use super::peers::{Names, News, Peers};
 use super::pool;
-use crate::config::model::{Authentication, Instance, Peer, Transport};
+use crate::config::model::{Authentication, Instance, Transport};
 use crate::control::statistics::Statistics;
 use crate::sys::socket::Listen;
 use crate::types::{Family, InterfaceName, Priority, Version, VirtualAddress};
@@ -51,6 +52,7 @@ pub(super) struct Member {
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
+    peers: Peers,
     /// Addresses that adverts carry: those that fit into a packet.
     advertised: Vec<IpAddr>,
     mtu: Option<u32>,
@@ -65,6 +67,7 @@ pub(super) enum Complaint {
     FirstAddress(IpAddr),
     Interval(IpAddr),
     Checksum(IpAddr, ChecksumForm),
+    Stranger(IpAddr),
     Skew(IpAddr),
     NumbersUsedUp,
     SendFailed(IpAddr),
@@ -79,6 +82,7 @@ impl Member {
             table,
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
+            peers: Peers::default(),
             advertised: Vec::new(),
             mtu: None,
             config,
@@ -135,23 +139,73 @@ impl Member {
         }
     }
 
+    /// Takes over what the names of its peers stand for.
+    pub(super) fn find_peers(&mut self, names: &Names, links: &Links) {
+        let own = self.source_on(links);
+        let family = self.config.protocol.family;
+        let news = self.peers.find(&self.config.transport, family, own, names);
+        let instance = &*self.name;
+        for News { name, addresses } in news {
+            if addresses.is_empty() {
+                let family = match family {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                };
+                tracing::warn!(
+                    instance,
+                    "({instance}) the peer {name} has no {family} address but our own"
+                );
+                continue;
+            }
+            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            tracing::info!(
+                instance,
+                "({instance}) the peer {name} is {}",
+                all.join(", ")
+            );
+        }
+    }
+
+    /// The address that adverts are to be sent from.
+    fn source_on(&self, links: &Links) -> Option<IpAddr> {
+        let family = self.config.protocol.family;
+        let primary = || self.own(links).and_then(|own| own.primary_address(family));
+        self.config.transport.source().or_else(primary)
+    }
+
+    fn own<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        links.get(self.config.interface.as_ref()?)
+    }
+
+    /// The interfaces that its source address may be on.
+    fn sources<'a>(&self, links: &'a Links) -> impl Iterator<Item = &'a LinkState> {
+        let anywhere = self.config.interface.is_none();
+        let all = links.values().filter(move |_| anywhere);
+        self.own(links).into_iter().chain(all)
+    }
+
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
         let same = |index| {
-            let own = links.get(&self.config.interface);
-            own.is_some_and(|link| link.up && link.index == index)
+            let mut candidates = self.sources(links);
+            candidates.any(|link| link.up && link.index == index)
         };
         // Another interface, or the same one anew, may take what this one did not.
         self.refused_on = self.refused_on.filter(|index| same(*index));
         self.footing = self.footing_on(links);
-        let mtu = links.get(&self.config.interface).map(|link| link.mtu);
+        let source = self.footing.source;
+        let carries = |l: &&LinkState| source.is_some_and(|s| l.has(&s));
+        let mtu = self
+            .own(links)
+            .or_else(|| self.sources(links).find(carries))
+            .map(|link| link.mtu);
         if mtu.is_some() && self.mtu != mtu {
             self.mtu = mtu;
             self.derive();
         }
         let place = |address: &VirtualAddress| {
             let other = address.interface.as_ref();
-            let link = match other.filter(|name| **name != self.config.interface) {
+            let link = match other.filter(|name| Some(*name) != self.config.interface.as_ref()) {
                 Some(name) => links.get(name)?,
                 None => self.carrier(links)?,
             };
@@ -173,7 +227,7 @@ impl Member {
     /// The interface that the addresses are on: the device with the virtual MAC address, if it is
     /// what it should be, else the instance's own.
     fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
-        let own = links.get(&self.config.interface)?;
+        let own = self.own(links)?;
         let Some(virtual_mac) = &self.config.virtual_mac else {
             return Some(own);
         };
@@ -185,53 +239,59 @@ impl Member {
     /// Its device, if that is gone, down or no longer what it should be, while all is well below.
     pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
         let device = self.device.as_ref()?;
-        let well = links.get(&self.config.interface).is_some_and(|own| own.up);
+        let well = self.own(links).is_some_and(|own| own.up);
         let works = self.carrier(links).is_some_and(|link| link.up);
         (well && !works).then_some(device)
     }
 
-    /// Name of the interface that adverts are sent and received on.
-    fn advert_interface(&self) -> &InterfaceName {
+    /// Name of the interface that adverts are sent and received on; none if it is any.
+    fn advert_interface(&self) -> Option<&InterfaceName> {
         let own_device = self.device.as_ref().filter(|_| {
             let virtual_mac = self.config.virtual_mac.as_ref();
             virtual_mac.is_some_and(|v| !v.advertise_from_base)
         });
-        own_device.unwrap_or(&self.config.interface)
+        own_device.or(self.config.interface.as_ref())
     }
 
     /// Whether its adverts leave from the virtual MAC address.
     pub(super) fn moves_mac(&self) -> bool {
-        *self.advert_interface() != self.config.interface
+        self.advert_interface() != self.config.interface.as_ref()
     }
 
     fn footing_on(&self, links: &Links) -> Footing {
-        let own = links.get(&self.config.interface);
+        let own = self.own(links);
         let carrier = self.carrier(links);
+        let anywhere = self.config.interface.is_none();
         let mut faults: BTreeSet<Fault> = self
             .other_interfaces()
             .filter(|name| links.get(name).is_none_or(|link| !link.up))
             .map(|name| Fault::AddressInterface(name.clone()))
             .collect();
         let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
-        if own.is_none_or(down) || carrier.is_none_or(down) {
+        if !anywhere && (own.is_none_or(down) || carrier.is_none_or(down)) {
             faults.insert(Fault::Interface);
         }
         if self.refused_on.is_some() {
             faults.insert(Fault::Addresses);
         }
         let configured = self.config.transport.source();
-        let gone = |source: &IpAddr| own.is_some_and(|link| !link.has(source));
-        if self.config.track_source && configured.as_ref().is_some_and(gone) {
+        // Without an interface, nothing else says whether packets can come.
+        let matters = anywhere || (self.config.track_source && own.is_some());
+        let gone = |source: &IpAddr| !self.sources(links).any(|link| link.has(source));
+        if matters && configured.as_ref().is_some_and(gone) {
             faults.insert(Fault::NoPrimaryAddress);
         }
-        let primary = || own.and_then(|link| link.primary_address(self.config.protocol.family));
-        let unready = |address: &IpAddr| own.is_some_and(|link| link.is_unready(address));
-        let source = configured.or_else(primary).filter(|a| !unready(a));
+        let unready = |address: &IpAddr| self.sources(links).any(|l| l.is_unready(address));
+        let source = self.source_on(links).filter(|a| !unready(a));
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
-        if self.peers().is_some_and(<[Peer]>::is_empty) {
-            faults.insert(Fault::NoPeers);
+        if let Transport::Unicast { peers, .. } = &self.config.transport {
+            if peers.is_empty() {
+                faults.insert(Fault::NoPeers);
+            } else if self.peers.addresses(source).next().is_none() {
+                faults.insert(Fault::PeersUnknown);
+            }
         }
         Footing {
             ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
@@ -242,7 +302,7 @@ impl Member {
 
     /// Interfaces of addresses that lie elsewhere: they are tracked like the own one.
     fn other_interfaces(&self) -> impl Iterator<Item = &InterfaceName> {
-        let tracked = |name: &&InterfaceName| **name != self.config.interface;
+        let tracked = |name: &&InterfaceName| Some(*name) != self.config.interface.as_ref();
         self.config
             .all_addresses()
             .filter_map(|a| a.interface.as_ref())
@@ -265,7 +325,7 @@ impl Member {
             | vrrp::Authentication::Password(_)
             | vrrp::Authentication::Trailer => Protocol::Vrrp,
         };
-        Some((self.advert_interface().clone(), self.listen()?, protocol))
+        Some((self.advert_interface().cloned(), self.listen()?, protocol))
     }
 
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
@@ -278,25 +338,14 @@ impl Member {
         };
         let listen = self.listen();
         let key =
-            move |protocol: &Protocol| Some((self.advert_interface().clone(), listen?, *protocol));
+            move |protocol: &Protocol| Some((self.advert_interface().cloned(), listen?, *protocol));
         kinds.iter().filter_map(key)
     }
 
-    /// Its configured peers, if adverts go to peers.
-    fn peers(&self) -> Option<&[Peer]> {
-        match &self.config.transport {
-            Transport::Multicast { .. } => None,
-            Transport::Unicast { peers, .. } => Some(peers),
-        }
-    }
-
-    fn peer(&self, source: IpAddr) -> Option<&Peer> {
-        self.peers()?.iter().find(|peer| peer.address == source)
-    }
-
-    /// Whether a packet from `source` to a shared unicast socket is for this instance.
+    /// Whether `source` may speak to this instance: one of its peers, if it has any.
     pub(super) fn hears(&self, source: IpAddr) -> bool {
-        self.peers().is_none() || self.peer(source).is_some()
+        let multicast = matches!(self.config.transport, Transport::Multicast { .. });
+        multicast || self.peers.contains(source)
     }
 
     /// Whether a complaint is to be made now: each once, and no more than a flood deserves.
@@ -337,7 +386,7 @@ impl Member {
             return Err(Rejected::Destination);
         }
         self.admit(packet)?;
-        let known = self.peer(packet.source).is_some();
+        let known = self.peers.contains(packet.source);
         let demands = Demands {
             version: self.config.protocol.version,
             authentication: &self.authentication,
@@ -361,6 +410,7 @@ impl Member {
             }
             Ok(())
         })?;
+        self.peers.heard(packet.source, received.checksum);
         Ok((received, proven))
     }
 
@@ -369,14 +419,10 @@ impl Member {
         let Transport::Unicast { check_source, .. } = &self.config.transport else {
             return Ok(());
         };
-        match self.peer(packet.source) {
+        match self.peers.allows(packet.source, packet.hop_limit) {
             None if *check_source => Err(Rejected::Source),
-            Some(peer)
-                if !(peer.min_hop_limit..=peer.max_hop_limit).contains(&packet.hop_limit) =>
-            {
-                Err(Rejected::PeerHopLimit)
-            }
-            None | Some(_) => Ok(()),
+            Some(false) => Err(Rejected::PeerHopLimit),
+            None | Some(true) => Ok(()),
         }
     }
 
@@ -388,8 +434,23 @@ impl Member {
         }
     }
 
-    /// The form of the checksums that we send.
-    pub(super) fn checksum_form(&self) -> ChecksumForm {
+    /// The form of the checksums that we send to `destination`.
+    pub(super) fn checksum_form(&self, destination: IpAddr) -> ChecksumForm {
+        let usual = self.usual_checksum_form();
+        match &self.config.transport {
+            Transport::Unicast { old_checksum, .. } if self.sends_v3_over_v4() => {
+                self.peers.form(destination, usual, *old_checksum)
+            }
+            Transport::Multicast { .. } | Transport::Unicast { .. } => usual,
+        }
+    }
+
+    fn sends_v3_over_v4(&self) -> bool {
+        let protocol = &self.config.protocol;
+        (protocol.version, protocol.family) == (Version::V3, Family::V4)
+    }
+
+    fn usual_checksum_form(&self) -> ChecksumForm {
         let protocol = &self.config.protocol;
         let bare = match (protocol.version, protocol.family) {
             (Version::V2 | Version::V3, Family::V6) => false,
@@ -494,8 +555,8 @@ impl Member {
     fn destinations(&self) -> (Vec<IpAddr>, u8) {
         match &self.config.transport {
             Transport::Multicast { group, .. } => (vec![*group], ip::HOP_LIMIT),
-            Transport::Unicast { peers, ttl, .. } => {
-                (peers.iter().map(|peer| peer.address).collect(), *ttl)
+            Transport::Unicast { ttl, .. } => {
+                (self.peers.addresses(self.footing.source).collect(), *ttl)
             }
         }
     }
@@ -509,7 +570,7 @@ impl Member {
             interval: protocol.advertisement_interval,
             addresses: &self.advertised,
             authentication: &self.authentication,
-            checksum: self.checksum_form(),
+            checksum: self.checksum_form(destination),
             source,
             destination,
         }

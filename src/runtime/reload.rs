@@ -110,7 +110,7 @@ impl Registry {
         let virtual_addresses = all.map(|a| a.address).collect();
         let listeners = new.instances.iter();
         let listeners = listeners.filter(|i| i.protocol.listen_before_lead);
-        let listening = listeners.map(|i| i.interface.clone()).collect();
+        let listening = listeners.filter_map(|i| i.interface.clone()).collect();
         let globals = new.globals.clone();
         self.config = new;
         Adoption {

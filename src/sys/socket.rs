@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+    ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, SockaddrStorage, recvfrom, recvmsg,
+    setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
@@ -29,6 +30,15 @@ pub enum Error {
     Open {
         /// Interface that it was for.
         interface: InterfaceName,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Raw sockets need `CAP_NET_RAW`.
+    #[error("cannot open a VRRP socket for {address}")]
+    OpenAnywhere {
+        /// Own address that it was for.
+        address: IpAddr,
         /// The system's answer.
         #[source]
         source: io::Error,
@@ -138,7 +148,8 @@ impl AdvertSocket {
         listen: Listen,
         protocol: ip::Protocol,
     ) -> Result<Self, Error> {
-        let socket = open(interface, ifindex, listen, protocol).map_err(|source| Error::Open {
+        let device = Some((interface, ifindex));
+        let socket = open(device, listen, protocol).map_err(|source| Error::Open {
             interface: interface.clone(),
             source,
         })?;
@@ -150,6 +161,18 @@ impl AdvertSocket {
             })?;
         }
         Ok(Self { socket })
+    }
+
+    /// Opens a raw socket for `protocol` that hears what comes to the own `address` on any
+    /// interface, and sends where the routes lead.
+    ///
+    /// # Errors
+    /// [`Error::OpenAnywhere`].
+    pub fn open_anywhere(address: IpAddr, protocol: ip::Protocol) -> Result<Self, Error> {
+        match open(None, Listen::Address(address), protocol) {
+            Ok(socket) => Ok(Self { socket }),
+            Err(source) => Err(Error::OpenAnywhere { address, source }),
+        }
     }
 
     /// Sends a packet that begins with its IP header, of the family that the socket listens to.
@@ -199,8 +222,7 @@ impl AsFd for AdvertSocket {
 }
 
 fn open(
-    interface: &InterfaceName,
-    ifindex: u32,
+    device: Option<(&InterfaceName, u32)>,
     listen: Listen,
     protocol: ip::Protocol,
 ) -> io::Result<Socket> {
@@ -211,7 +233,9 @@ fn open(
         IpAddr::V6(_) => Domain::IPV6,
     };
     let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol))?;
-    socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    if let Some((interface, _)) = device {
+        socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    }
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     match address {
         IpAddr::V4(_) => {
@@ -229,7 +253,10 @@ fn open(
     }
     let bound: SocketAddr = match address {
         IpAddr::V4(_) => SocketAddr::new(address, 0),
-        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, scope_id(v6, ifindex)).into(),
+        IpAddr::V6(v6) => {
+            let ifindex = device.map_or(0, |(_, index)| index);
+            SocketAddrV6::new(v6, 0, 0, scope_id(v6, ifindex)).into()
+        }
     };
     socket.bind(&bound.into())?;
     if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_LEN).is_err() {
@@ -323,6 +350,61 @@ impl PacketSocket {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Announce { ifindex, source }),
         }
+    }
+}
+
+/// Ethernet types of what hosts send each other. Not those of the protocols by which switches
+/// find each other: a port speaks them long before it forwards.
+const OF_HOSTS: [i32; 3] = [libc::ETH_P_IP, libc::ETH_P_IPV6, libc::ETH_P_ARP];
+/// Frames that may wait in an [`Ear`]: one says enough.
+const EAR_BUFFER_LEN: usize = 4096;
+
+/// Hears whether other hosts can be heard on an interface, whoever they speak to.
+#[derive(Debug)]
+pub struct Ear {
+    sockets: Vec<Socket>,
+    ifindex: u32,
+}
+
+impl Ear {
+    /// Listens on the interface numbered `ifindex`.
+    ///
+    /// # Errors
+    /// [`Error::OpenPacket`].
+    pub fn open(ifindex: u32) -> Result<Self, Error> {
+        let open = |ethertype: i32| {
+            // Protocol 0: nothing of other interfaces comes before it is bound.
+            let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), None)?;
+            socket.set_recv_buffer_size(EAR_BUFFER_LEN)?;
+            let ethertype = u16::try_from(ethertype).unwrap_or_default();
+            socket.bind(&ffi::link_broadcast(ifindex, ethertype))?;
+            Ok(socket)
+        };
+        let sockets = OF_HOSTS.into_iter().map(open).collect::<io::Result<_>>();
+        match sockets {
+            Ok(sockets) => Ok(Self { sockets, ifindex }),
+            Err(source) => Err(Error::OpenPacket(source)),
+        }
+    }
+
+    /// Number of the interface.
+    #[must_use]
+    pub const fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Whether a frame of another host has come since this was asked last.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        let mut heard = false;
+        for socket in &self.sockets {
+            // One that fails hears no more: its interface has gone.
+            while let Ok((_, from)) = recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut [0; 1]) {
+                // Our own multicast comes back to the host that sends it.
+                heard |= from.is_some_and(|from| from.pkttype() != libc::PACKET_LOOPBACK);
+            }
+        }
+        heard
     }
 }
 

@@ -65,9 +65,12 @@ impl Standing {
                 group: Health::Well,
             };
         };
+        let runs = !matches!(instance.state(), State::Initialize);
         let health = |of_group| {
             let faults = instance.faults().iter();
-            let faults = faults.filter(|f| f.is_of_group() == of_group);
+            // What does not stop this member must not stop the others.
+            let counts = |f: &&Fault| f.is_of_group() == of_group && !(runs && f.only_bars_start());
+            let faults = faults.filter(counts);
             let each = faults.map(|f| match f.is_pending() {
                 true => Health::Pending,
                 false => Health::Faulty,

@@ -165,6 +165,9 @@ pub enum Fault {
     NoPrimaryAddress,
     /// Adverts go to peers, and there are none. keepalived: `unicast_fault_no_peer`.
     NoPeers,
+    /// Adverts go to peers that are named, and none has an address yet. Keeps from starting, and
+    /// not from going on.
+    PeersUnknown,
     /// None of the addresses could be installed.
     Addresses,
     /// No socket could be opened.
@@ -192,6 +195,7 @@ impl Fault {
             | Self::NoPrimaryAddress
             | Self::Addresses
             | Self::NoPeers
+            | Self::PeersUnknown
             | Self::Socket
             | Self::AddressInterface(_)
             | Self::Group
@@ -204,6 +208,12 @@ impl Fault {
     #[must_use]
     pub const fn is_pending(&self) -> bool {
         matches!(self, Self::TrackerPending(_) | Self::GroupPending)
+    }
+
+    /// Whether it keeps an instance from starting, but not one that runs from going on.
+    #[must_use]
+    pub const fn only_bars_start(&self) -> bool {
+        matches!(self, Self::TrackerPending(_) | Self::PeersUnknown)
     }
 
     /// Whether it comes from another member of the sync group.
@@ -922,8 +932,7 @@ impl Instance {
 
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
         let own = !fault.is_of_group();
-        // A tracker without a result keeps an instance from starting, not from going on.
-        let pending = matches!(fault, Fault::TrackerPending(_));
+        let bars_start = fault.only_bars_start();
         if fault == Fault::Interface {
             self.link_proved = false;
         }
@@ -936,7 +945,7 @@ impl Instance {
                 }
                 self.start_if_well(now, effects);
             }
-            State::Backup { .. } | State::Active { .. } if pending => {}
+            State::Backup { .. } | State::Active { .. } if bars_start => {}
             State::Backup { .. } | State::Active { .. } => {
                 self.transition(now, State::Initialize, effects);
             }

@@ -11,7 +11,7 @@ use pnet::util;
 
 use super::auth::ah;
 use super::auth::hmac::{EXTENSION_TYPE, TRAILER_LEN};
-use super::ip::{self, HOP_LIMIT, PROTOCOL, Packet};
+use super::ip::{self, GROUP_V4, HOP_LIMIT, PROTOCOL, Packet};
 use crate::types::{Family, Interval, Priority, Secret, Version, Vrid};
 
 const TYPE_ADVERTISEMENT: u8 = 1;
@@ -62,6 +62,9 @@ pub enum ChecksumForm {
     Message,
     /// The message and a pseudo-header: keepalived's default, and every message over IPv6.
     PseudoHeader,
+    /// The message and a pseudo-header to 224.0.0.18, in a packet to a peer: keepalived's before
+    /// 1.3.6, and `old_unicast_checksum`.
+    GroupPseudoHeader,
 }
 
 impl ChecksumForm {
@@ -71,6 +74,7 @@ impl ChecksumForm {
         match self {
             Self::Message => "without pseudo-header",
             Self::PseudoHeader => "with pseudo-header",
+            Self::GroupPseudoHeader => "with the group's pseudo-header",
         }
     }
 }
@@ -406,7 +410,14 @@ fn checksum_form(packet: &Packet<'_>, version: Version) -> Option<ChecksumForm> 
     let forms: &[ChecksumForm] = match (version, packet.source) {
         (Version::V2 | Version::V3, IpAddr::V6(_)) => &[ChecksumForm::PseudoHeader],
         (Version::V2, IpAddr::V4(_)) => &[ChecksumForm::Message],
-        (Version::V3, IpAddr::V4(_)) => &[ChecksumForm::Message, ChecksumForm::PseudoHeader],
+        (Version::V3, IpAddr::V4(_)) if packet.destination.is_multicast() => {
+            &[ChecksumForm::Message, ChecksumForm::PseudoHeader]
+        }
+        (Version::V3, IpAddr::V4(_)) => &[
+            ChecksumForm::Message,
+            ChecksumForm::PseudoHeader,
+            ChecksumForm::GroupPseudoHeader,
+        ],
     };
     let right = |form: &&ChecksumForm| {
         checksum(message, **form, packet.source, packet.destination) == stated
@@ -423,9 +434,12 @@ fn checksum(message: &[u8], form: ChecksumForm, source: IpAddr, destination: IpA
         (ChecksumForm::PseudoHeader, IpAddr::V6(source), IpAddr::V6(destination)) => {
             util::ipv6_checksum(message, CHECKSUM_WORD, &[], &source, &destination, protocol)
         }
-        (ChecksumForm::Message, _, _) | (ChecksumForm::PseudoHeader, _, _) => {
-            util::checksum(message, CHECKSUM_WORD)
+        (ChecksumForm::GroupPseudoHeader, IpAddr::V4(source), _) => {
+            util::ipv4_checksum(message, CHECKSUM_WORD, &[], &source, &GROUP_V4, protocol)
         }
+        (ChecksumForm::Message, _, _)
+        | (ChecksumForm::PseudoHeader, _, _)
+        | (ChecksumForm::GroupPseudoHeader, _, _) => util::checksum(message, CHECKSUM_WORD),
     }
 }
 

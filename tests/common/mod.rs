@@ -109,6 +109,13 @@ pub fn statistics(daemon: &Process, file: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
+/// A number of keepalived's statistics text.
+pub fn counted(statistics: &str, heading: &str, label: &str) -> u64 {
+    let block = statistics.split(&format!("{heading}:\n")).nth(1).unwrap();
+    let line = block.lines().find(|l| l.trim_start().starts_with(label));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 /// keepalived in the foreground on `host`, with pid files of its own.
 pub fn keepalived(host: &Host, file: &Path) -> Process {
     let mut command = Command::new("keepalived");

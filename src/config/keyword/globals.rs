@@ -34,7 +34,7 @@ pub(super) const GLOBALS: &[Keyword] = &[
     row("checker_log_all_failures", Bool, "no", Inactive("LVS"), "log each failed check, also while already down"),
     row("dynamic_interfaces", Optional("[allow_if_changes]"), "off", Accepted("an interface may always come and go"), "permit interfaces that do not exist yet"),
     row("no_email_faults", Nothing, "off", Inactive("mail"), "no mails for transitions to FAULT"),
-    row("default_interface", Interface, "eth0", Accepted("only static addresses use it"), "interface for static addresses/routes that name none"),
+    row("default_interface", Interface, "eth0", Works, "interface of addresses that name none, in an instance without interface"),
     row("disable_local_igmp", Nothing, "off", Inactive("this option"), "do not join the multicast group (IGMP/MLD) over netlink, only at socket level"),
     row("v3_checksum_as_v2", Nothing, "off", Works, "leave the pseudo header out of the VRRPv3 IPv4 checksum by default"),
     row("lvs_timeouts", Optional("[tcp SECONDS] [tcpfin SECONDS] [udp SECONDS]  each INT 0..2678400"), "kernel", Inactive("LVS"), "set the IPVS connection timeouts"),

@@ -15,7 +15,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("unicast_peer", Entries, "empty = multicast", Works, "peers that get adverts by unicast"),
     row("unicast_fault_no_peer", Nothing, "off", Works, "stay in FAULT when unicast_peer is empty instead of running alone"),
     row("check_unicast_src", Nothing, "vrrp_check_unicast_src", Works, "drop adverts that do not come from a configured peer"),
-    row("old_unicast_checksum", Optional("[never]"), "auto", Inactive("unicast checks"), "use the pre 1.3.6 VRRPv3 unicast checksum"),
+    row("old_unicast_checksum", Optional("[never]"), "auto", Works, "use the pre 1.3.6 VRRPv3 unicast checksum"),
     row("native_ipv6", Nothing, "off", Accepted("the family follows from the addresses"), "deprecated"),
     row("state", Choice(&["MASTER", "BACKUP"]), "MASTER iff priority 255, else BACKUP", Works, "initial state"),
     row("interface", Interface, "none (needed unless unicast with unicast_src_ip)", Works, "interface that carries vrrp and is the default for VIPs"),

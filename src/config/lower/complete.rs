@@ -5,13 +5,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Lowering;
 use super::globals::Garp;
 use super::instance::{AuthType, Draft};
+use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::config::source::Span;
-use crate::types::{Family, InterfaceName, Interval, Priority, Version, Vrid};
+use crate::types::{Family, Interval, Priority, Version, Vrid};
 use crate::vrrp::instance::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
 
 /// Most addresses an advert can carry.
@@ -35,7 +35,7 @@ impl Lowering {
         let priority = self.priority(&mut draft);
         let owner = priority == Priority::OWNER;
         let vrid = self.vrid(&draft);
-        let interface = self.carrier(&draft);
+        let reachable = draft.interface.is_some() || self.without_interface(&mut draft);
         if draft.strict {
             self.strict(&mut draft, owner, version);
         }
@@ -45,9 +45,8 @@ impl Lowering {
         let authentication = self.settle_authentication(&draft, version, interval);
         let transport = self.transport(&draft);
         let runs = self.settle_addresses(&mut draft, version);
-        self.trackers(&mut draft, interface.as_ref(), owner);
-        let (Some(vrid), Some(interface), Some(authentication), true) =
-            (vrid, interface, authentication, runs)
+        self.trackers(&mut draft, owner);
+        let (Some(vrid), Some(authentication), true) = (vrid, authentication, runs && reachable)
         else {
             return;
         };
@@ -85,7 +84,7 @@ impl Lowering {
         let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);
         self.out.config.instances.push(Instance {
             name: draft.name,
-            interface,
+            interface: draft.interface,
             protocol,
             authentication,
             transport,
@@ -202,28 +201,59 @@ impl Lowering {
         draft.vrid
     }
 
-    fn carrier(&mut self, draft: &Draft) -> Option<InterfaceName> {
-        if draft.interface.is_none() {
-            if draft.source.is_some() && !draft.peers.is_empty() {
-                self.left_out(draft, "an instance without an interface is not active yet");
-                return None;
-            }
-            self.push(
-                Diagnostic::new(
-                    Severity::Error,
-                    Code(412),
-                    if draft.peers.is_empty() {
-                        Class::Fatal
-                    } else {
-                        Class::General
-                    },
-                    format!("`{}` has no interface", draft.name),
-                )
+    /// Whether an instance may run without an interface: one with peers, whose adverts go where the
+    /// routes lead. keepalived: since 2.2.8.
+    fn without_interface(&mut self, draft: &mut Draft) -> bool {
+        let link_local = |a: &IpAddr| matches!(a, IpAddr::V6(a) if a.is_unicast_link_local());
+        let peers = draft.peers.iter().filter_map(|peer| peer.host.address());
+        let on_one_link = peers.chain(draft.source).any(|a| link_local(&a));
+        let (class, why, help) = if draft.peers.is_empty() {
+            (Class::Fatal, "", "write `interface NAME`")
+        } else if draft.source.is_none() {
+            let help = "write `interface NAME`, or `unicast_src_ip ADDRESS` to do without";
+            (Class::General, "", help)
+        } else if on_one_link {
+            let help = "write `interface NAME`, or use addresses that are not link-local";
+            (Class::Fatal, ", which link-local addresses need", help)
+        } else if draft.virtual_mac.is_some() || draft.ipvlan {
+            let why = ", which a device with an address of its own needs";
+            (Class::General, why, "write `interface NAME`")
+        } else {
+            self.give_carriers(draft);
+            return true;
+        };
+        let message = format!("`{}` has no interface{why}", draft.name);
+        self.push(
+            Diagnostic::new(Severity::Error, Code(412), class, message)
                 .label(draft.span, "")
-                .help("write `interface NAME`"),
+                .help(help),
+        );
+        false
+    }
+
+    /// Addresses without an interface go to the default one.
+    fn give_carriers(&mut self, draft: &mut Draft) {
+        let Some(default) = self.defaults.default_interface.clone() else {
+            return;
+        };
+        let all = draft.addresses.iter_mut().chain(&mut draft.excluded);
+        for (address, span) in all.filter(|(address, _)| address.interface.is_none()) {
+            address.interface = Some(default.clone());
+            let message = format!(
+                "`{}` has no interface, so {} goes to {default}, the default one",
+                draft.name, address.address
             );
+            self.push(
+                Diagnostic::new(Severity::Warning, Code(441), Class::Silent, message)
+                    .label(*span, "")
+                    .help(format!("write `dev {default}` behind it if this is meant")),
+            );
+            self.out.interfaces.push(InterfaceUse {
+                name: default.clone(),
+                instance: draft.name.clone(),
+                span: *span,
+            });
         }
-        draft.interface.clone()
     }
 
     /// Something that keeps the instance from running, which keepalived could do.
@@ -484,6 +514,7 @@ impl Lowering {
                 peers: draft.peers.clone(),
                 ttl: draft.ttl.unwrap_or(255),
                 check_source: draft.check_source,
+                old_checksum: draft.old_checksum,
             };
         }
         if draft.unicast && draft.fault_without_peers {
@@ -497,6 +528,7 @@ impl Lowering {
                 peers: Vec::new(),
                 ttl: draft.ttl.unwrap_or(255),
                 check_source: draft.check_source,
+                old_checksum: draft.old_checksum,
             };
         }
         if draft.unicast {
@@ -564,10 +596,11 @@ impl Lowering {
         true
     }
 
-    fn trackers(&mut self, draft: &mut Draft, own: Option<&InterfaceName>, owner: bool) {
+    fn trackers(&mut self, draft: &mut Draft, owner: bool) {
+        let own = draft.interface.clone();
         let interfaces = std::mem::take(&mut draft.track_interfaces);
         for (tracked, span) in interfaces {
-            if Some(&tracked.interface) == own && !draft.ignore_own_interface {
+            if Some(&tracked.interface) == own.as_ref() && !draft.ignore_own_interface {
                 self.push(
                     Diagnostic::new(
                         Severity::Warning,
@@ -612,11 +645,7 @@ impl Lowering {
         let mut seen: std::collections::BTreeMap<_, Vec<&Instance>> =
             std::collections::BTreeMap::new();
         for instance in &self.out.config.instances {
-            let key = (
-                instance.interface.clone(),
-                instance.protocol.family,
-                instance.protocol.vrid,
-            );
+            let key = (instance.protocol.family, instance.protocol.vrid);
             let others = seen.entry(key).or_default();
             if let Some(other) = others.iter().find(|other| clash(other, instance)) {
                 found.push((
@@ -654,6 +683,12 @@ impl Lowering {
 
 /// Whether adverts of one could be taken for the other's.
 fn clash(one: &Instance, other: &Instance) -> bool {
+    // Without an interface, packets to the source address come from all of them.
+    if let (Some(a), Some(b)) = (&one.interface, &other.interface)
+        && a != b
+    {
+        return false;
+    }
     match (&one.transport, &other.transport) {
         (Transport::Multicast { group: a, .. }, Transport::Multicast { group: b, .. }) => a == b,
         (

@@ -10,7 +10,7 @@ use crate::config::keyword::Unit;
 use crate::config::lex::Token;
 use crate::config::model::{Gaps, PacingGroup};
 use crate::config::parse::{Body, Statement};
-use crate::types::Version;
+use crate::types::{InterfaceName, Version};
 use crate::wire::ip::{GROUP_V4, GROUP_V6};
 
 /// Values that an instance takes over when its block is opened.
@@ -28,6 +28,8 @@ pub(super) struct Defaults {
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
     pub(super) group6: Ipv6Addr,
+    /// Where addresses go that name no interface, in an instance without one.
+    pub(super) default_interface: Option<InterfaceName>,
 }
 
 /// Announcement settings, in the units of the file.
@@ -58,6 +60,7 @@ impl Default for Defaults {
             check_source: false,
             group4: GROUP_V4,
             group6: GROUP_V6,
+            default_interface: InterfaceName::new("eth0"),
         }
     }
 }
@@ -111,6 +114,10 @@ impl Lowering {
         let first = || statement.argument(0).map(str::to_owned);
         match name {
             "router_id" => self.out.config.globals.router_id = first(),
+            "default_interface" => {
+                let name = self.interface_name(statement.arguments.first());
+                self.defaults.default_interface = name;
+            }
             "script_user" => self.out.config.globals.script_user = user(&statement.arguments),
             "enable_script_security" => self.out.config.globals.script_security = true,
             "vrrp_version" => {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::failover::Member;
 use super::{Between, named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
-use crate::config::model::{Authentication, HmacMode, Instance, Transport};
+use crate::config::model::{Authentication, HmacMode, Instance, Peer, Transport};
 use crate::types::{Family, Priority, Version, VirtualAddress};
 
 const VERSION: Code = Code(603);
@@ -239,7 +239,9 @@ impl Between<'_> {
                 let Some(address) = receiver.instance.transport.source() else {
                     continue;
                 };
-                if !peers.iter().any(|peer| peer.address == address) {
+                // A name may stand for any address.
+                let meets = |peer: &Peer| peer.host.address().is_none_or(|a| a == address);
+                if !peers.iter().any(meets) {
                     found.push(self.not_a_peer(sender, receiver, address));
                 }
             }

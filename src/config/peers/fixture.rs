@@ -1,7 +1,7 @@
 //! Instances for the tests.
 
 use crate::config::model::{
-    Authentication, Config, Instance, Notify, Peer, TrackedScript, Transport,
+    Authentication, Config, Instance, Notify, OldChecksum, Peer, TrackedScript, Transport,
 };
 use crate::types::{InterfaceName, Priority, VirtualAddress, Vrid};
 use crate::vrrp::election::Weight;
@@ -15,7 +15,7 @@ pub(super) fn node(priority: u8) -> Instance {
     protocol.priority = Priority::new(priority);
     Instance {
         name: "VI_1".to_owned(),
-        interface: InterfaceName::new("eth0").unwrap(),
+        interface: InterfaceName::new("eth0"),
         protocol,
         authentication: Authentication::None,
         transport: Transport::Multicast {
@@ -72,9 +72,10 @@ pub(super) fn unicast(mut instance: Instance, source: &str, peers: &[&str]) -> I
         source: Some(source.parse().unwrap()),
         peers: peers
             .iter()
-            .map(|peer| Peer::new(peer.parse().unwrap()))
+            .map(|peer| Peer::new(peer.parse::<std::net::IpAddr>().unwrap()))
             .collect(),
         ttl: 255,
+        old_checksum: OldChecksum::Answer,
         check_source: false,
     };
     instance

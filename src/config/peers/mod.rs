@@ -76,10 +76,10 @@ fn tell_apart(members: Vec<Member<'_>>) -> Vec<Vec<Member<'_>>> {
     if nodes.len() == members.len() {
         return vec![members];
     }
-    let mut seen: BTreeMap<(usize, &InterfaceName), usize> = BTreeMap::new();
-    let mut routers: BTreeMap<(&InterfaceName, usize), Vec<Member<'_>>> = BTreeMap::new();
+    let mut seen: BTreeMap<(usize, Option<&InterfaceName>), usize> = BTreeMap::new();
+    let mut routers: BTreeMap<(Option<&InterfaceName>, usize), Vec<Member<'_>>> = BTreeMap::new();
     for member in members {
-        let interface = &member.instance.interface;
+        let interface = member.instance.interface.as_ref();
         let nth = seen.entry((member.node, interface)).or_default();
         routers.entry((interface, *nth)).or_default().push(member);
         *nth += 1;
@@ -331,9 +331,7 @@ mod tests {
         let config = |priority| Config {
             instances: vec![
                 node(priority),
-                changed(priority, |i| {
-                    i.interface = InterfaceName::new("eth1").unwrap()
-                }),
+                changed(priority, |i| i.interface = InterfaceName::new("eth1")),
             ],
             ..Config::default()
         };
@@ -341,7 +339,12 @@ mod tests {
         let routers = virtual_routers(&[&a, &b]);
         let interfaces: Vec<(&str, usize)> = routers
             .iter()
-            .map(|r| (r.members[0].instance.interface.as_str(), r.members.len()))
+            .map(|r| {
+                (
+                    r.members[0].instance.interface.as_ref().unwrap().as_str(),
+                    r.members.len(),
+                )
+            })
             .collect();
         assert_eq!(interfaces, [("eth0", 2), ("eth1", 2)]);
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::value::Time;
 use crate::config::model::{
     AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
-    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, Transport, VirtualMac,
+    Notify, OldChecksum, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, Transport,
+    VirtualMac,
 };
 use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
 use crate::vrrp::election::Weight;
@@ -253,7 +254,9 @@ impl Text {
             notify,
         } = instance;
         self.header("instance", Some(name));
-        self.line("interface", quote(interface.as_str()));
+        if let Some(interface) = interface {
+            self.line("interface", quote(interface.as_str()));
+        }
         self.protocol(protocol);
         self.line("addresses", list(addresses, address));
         if !excluded.is_empty() {
@@ -399,6 +402,7 @@ impl Text {
                 peers,
                 ttl,
                 check_source,
+                old_checksum,
             } => {
                 let ranged = |p: &Peer| p.min_hop_limit > 0 || p.max_hop_limit < u8::MAX;
                 members.push(format!("peers = {}", list(peers, peer)));
@@ -411,6 +415,12 @@ impl Text {
                 if *check_source && !peers.iter().any(ranged) {
                     members.push("check_source = true".to_owned());
                 }
+                let old_checksum = match old_checksum {
+                    OldChecksum::Answer => None,
+                    OldChecksum::Always => Some("always"),
+                    OldChecksum::Never => Some("never"),
+                };
+                members.extend(old_checksum.map(|who| format!("old_checksum = {}", quote(who))));
                 self.line("unicast", table(&members));
             }
         }
@@ -533,8 +543,8 @@ impl Text {
 }
 
 fn peer(peer: &Peer) -> String {
-    let address = quote(&peer.address.to_string());
-    if *peer == Peer::new(peer.address) {
+    let address = quote(&peer.host.to_string());
+    if *peer == Peer::new(peer.host.clone()) {
         return address;
     }
     table(&[

@@ -115,7 +115,8 @@ pub(super) struct Script {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Instance {
-    /// Interface of the adverts, and of the addresses that name none.
+    /// Interface of the adverts, and of the addresses that name none. With peers and their `source`
+    /// it may be left out: adverts go where the routes lead, and each address names its interface.
     pub(super) interface: Option<At<String>>,
     /// Virtual router identifier, the same on all its routers.
     #[schemars(range(min = 1, max = 255))]
@@ -271,7 +272,8 @@ pub(super) struct Hmac {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Unicast {
-    /// Addresses of the other routers. Without any, the instance stays in fault.
+    /// Addresses or names of the other routers. Without any, the instance stays in fault. A name
+    /// stands for all its addresses, and is looked up while the daemon runs.
     pub(super) peers: Vec<At<TextOr<Peer>>>,
     /// Source; default: the first address of the interface.
     pub(super) source: Option<At<String>>,
@@ -281,13 +283,25 @@ pub(super) struct Unicast {
     /// Drop adverts of others than the peers; default false, or true if a peer has a range of
     /// TTLs.
     pub(super) check_source: Option<At<bool>>,
+    /// Who gets the checksum of keepalived before 1.3.6: those who `answer` to it, the default,
+    /// `always` all, or `never` anybody; version 3 over IPv4.
+    pub(super) old_checksum: Option<At<OldChecksum>>,
+}
+
+/// Who gets the checksum of keepalived before 1.3.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OldChecksum {
+    Answer,
+    Always,
+    Never,
 }
 
 /// Another router.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peer {
-    /// Its address.
+    /// Its address or name.
     pub(super) address: At<String>,
     /// Lowest TTL or hop limit of its adverts on arrival; default 0.
     #[schemars(range(min = 0, max = 255))]

@@ -21,7 +21,7 @@ use value::OneOrMore;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::key_files::KeyFiles;
-use super::lower::{Lowered, lower};
+use super::lower::{Lowered, NAMED_PEER, lower};
 use super::model::Config;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
@@ -105,7 +105,9 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         beyond_keepalived(document, &mut config);
     }
     let mut said = translator.diagnostics;
-    said.extend(diagnostics.into_iter().map(|mut diagnostic| {
+    // keepalived could not read this file anyway.
+    let ours = diagnostics.into_iter().filter(|d| d.code != NAMED_PEER);
+    said.extend(ours.map(|mut diagnostic| {
         words::speak(&mut diagnostic);
         diagnostic
     }));

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::format::{
     Address, Auth, Checksum, Document, Global, Group, GroupNotify, Hmac, Instance, Notify,
-    NotifyOr, Pacing, PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast,
-    VirtualMac,
+    NotifyOr, OldChecksum, Pacing, PacingGroup, Peer, Script, TrackedInterface, TrackedScript,
+    Unicast, VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, OneOrMore, Program, Secret, SecretIn, SwitchOr, TextOr, Time};
@@ -319,6 +319,17 @@ impl Writer {
         self.value("unicast_src_ip", unicast.source.as_ref());
         self.value("unicast_ttl", unicast.ttl.as_ref());
         self.alone("check_unicast_src", unicast.check_source.as_ref(), true);
+        if let Some(who) = &unicast.old_checksum {
+            let at = self.at(who);
+            let words = match who.value {
+                OldChecksum::Answer => None,
+                OldChecksum::Always => Some(Vec::new()),
+                OldChecksum::Never => Some(vec![("never".to_owned(), at)]),
+            };
+            if let Some(words) = words {
+                self.push("old_unicast_checksum", at, words, Body::None);
+            }
+        }
         let peers: Vec<_> = unicast.peers.iter().map(|peer| self.peer(peer)).collect();
         if peers.is_empty() {
             let at = self.at(unicast);

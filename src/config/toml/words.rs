@@ -30,6 +30,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("unicast_ttl", "unicast.ttl"),
     ("check_unicast_src", "unicast.check_source"),
     ("unicast_fault_no_peer", "unicast.peers"),
+    ("old_unicast_checksum", "unicast.old_checksum"),
     ("mcast_src_ip", "multicast.source"),
     ("mcast_dst_ip", "multicast.group"),
     ("track_script", "track.scripts"),
@@ -96,6 +97,10 @@ const HELP: &[(u16, &str)] = &[
         "write `vrid = NUMBER`, 1 to 255, the same on all its routers",
     ),
     (412, "write `interface = \"NAME\"`"),
+    (
+        441,
+        "write `{ address = \"ADDRESS/LENGTH\", interface = \"NAME\" }`",
+    ),
     (
         415,
         "write `addresses = [\"ADDRESS/LENGTH\"]`, or `addresses = []` if none is meant",

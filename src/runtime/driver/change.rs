@@ -1,6 +1,7 @@
 //! What a reload does to the engine: instances come, go and change.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Driver;
@@ -42,6 +43,7 @@ impl Driver {
         for id in changes.forgotten {
             self.router.remove_tracker(id);
         }
+        self.forget_names();
         self.settle_all();
     }
 
@@ -54,7 +56,9 @@ impl Driver {
             table,
         } = assignment;
         let protocol = config.protocol.clone();
-        self.members.insert(id, Member::new(config, device, table));
+        let mut member = Member::new(config, device, table);
+        member.find_peers(&self.names, &self.links);
+        self.members.insert(id, member);
         self.router.add(clock::now(), id, protocol, tracking);
         if let Some(at) = self.held_until {
             self.handle(clock::now(), Event::Instance(id, Input::HoldUntil(at)));
@@ -100,11 +104,38 @@ impl Driver {
         let before = Arc::clone(&member.placements);
         let protocol = config.protocol.clone();
         member.reconfigure(config, device, table);
+        member.find_peers(&self.names, &self.links);
         self.settle(id);
         let announce = self.has_new_placements(id, &before);
         self.feed_links();
         self.change(|router, now, effects| {
             router.reconfigure(now, id, protocol, tracking, announce, effects);
+        });
+    }
+
+    /// A name has an answer: the instances whose peer it is take it over.
+    pub(super) fn peer_found(&mut self, name: String, addresses: BTreeSet<IpAddr>) {
+        if self.names.get(&name) == Some(&addresses) {
+            return;
+        }
+        let uses = |m: &Member| m.config.peer_names().any(|n| n == name);
+        let ids = self.members.iter().filter(|(_, m)| uses(m));
+        let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
+        self.names.insert(name, addresses);
+        for id in ids {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.find_peers(&self.names, &self.links);
+            }
+            self.settle(id);
+        }
+    }
+
+    /// Names that nobody uses any more: they are looked up anew if they come back.
+    fn forget_names(&mut self) {
+        let members = &self.members;
+        self.names.retain(|name, _| {
+            let mut used = members.values().flat_map(|m| m.config.peer_names());
+            used.any(|n| n == name)
         });
     }
 

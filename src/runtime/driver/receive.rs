@@ -6,15 +6,15 @@ use super::{BATCH, Driver};
 use crate::runtime::authenticator::Proven;
 use crate::runtime::clock;
 use crate::runtime::executor::Chain;
-use crate::runtime::member::Complaint;
+use crate::runtime::member::{Complaint, Member};
 use crate::runtime::pool::Key;
 use crate::sys::socket::Datagram;
-use crate::types::{InstanceId, Instant};
+use crate::types::{InstanceId, Instant, InterfaceName};
 use crate::vrrp::instance::{Input, Instance};
 use crate::vrrp::router::Event;
 use crate::wire::auth::ah;
 use crate::wire::ip::{Packet, Protocol};
-use crate::wire::vrrp::{self, Received, Rejected};
+use crate::wire::vrrp::{self, ChecksumForm, Received, Rejected};
 
 impl Driver {
     /// Waiting packets come before expired timers: a host that stalled must not take over from
@@ -40,7 +40,7 @@ impl Driver {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(interface = %key.0, "{}, reopening", Chain(&error));
+                    tracing::warn!(interface = place(key), "{}, reopening", Chain(&error));
                     self.pool.close(key);
                     self.settle_all();
                     return;
@@ -51,7 +51,7 @@ impl Driver {
 
     fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
         let length = datagram.bytes().len();
-        tracing::trace!(interface = %key.0, length, "packet received");
+        tracing::trace!(interface = place(key), length, "packet received");
         let parsed = match key.2 {
             Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
             Protocol::AuthenticationHeader => {
@@ -133,17 +133,16 @@ impl Driver {
                 member.name
             );
         }
-        let (ours, theirs) = (member.checksum_form(), received.checksum);
-        if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
+        if !member.hears(source) && member.complain(Complaint::Stranger(source)) {
             tracing::warn!(
                 instance = &*member.name,
                 %source,
-                "({}) {source} sends checksums {}, we {}; keepalived takes its own form only",
-                member.name,
-                theirs.describe(),
-                ours.describe()
+                "({}) {source} is none of our peers, but its adverts count: check_unicast_src would \
+                 drop them",
+                member.name
             );
         }
+        compare_checksums(member, received);
         let interval = member.config.protocol.advertisement_interval;
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
@@ -173,4 +172,35 @@ impl Driver {
             );
         }
     }
+}
+
+/// The interface of a socket, for the log.
+fn place(key: &Key) -> Option<&str> {
+    key.0.as_ref().map(InterfaceName::as_str)
+}
+
+/// Complains of a peer that covers something else with its checksums.
+fn compare_checksums(member: &mut Member, received: &Received) {
+    let (source, theirs) = (received.advert.source, received.checksum);
+    let ours = member.checksum_form(source);
+    let old = theirs == ChecksumForm::GroupPseudoHeader;
+    if (ours == theirs && !old) || !member.complain(Complaint::Checksum(source, theirs)) {
+        return;
+    }
+    let instance = &*member.name;
+    if ours == theirs {
+        tracing::info!(
+            instance,
+            %source,
+            "({instance}) {source} sends the checksum of keepalived before 1.3.6, and gets it too"
+        );
+        return;
+    }
+    tracing::warn!(
+        instance,
+        %source,
+        "({instance}) {source} sends checksums {}, we {}; keepalived takes its own form only",
+        theirs.describe(),
+        ours.describe()
+    );
 }

@@ -278,6 +278,19 @@ fn a_script_of_one_member_without_a_result_holds_all_back_in_silence() {
 }
 
 #[test]
+fn what_only_bars_the_start_of_a_running_member_leaves_the_others_alone() {
+    for fault in [Fault::TrackerPending(SCRIPT), Fault::PeersUnknown] {
+        let mut bench = Bench::new(100, [false, false]);
+        bench.feed(0, A, Input::Startup);
+        bench.feed(0, B, Input::Startup);
+        let effects = bench.feed(10, A, Input::FaultRaised(fault.clone()));
+        assert_eq!(effects, [], "{fault:?}");
+        let effects = bench.feed(20, A, Input::FaultCleared(fault));
+        assert_eq!(effects, []);
+    }
+}
+
+#[test]
 fn a_tracker_of_all_members_moves_all_of_them_once() {
     let mut bench = Bench::new(100, [true, true]);
     bench.feed(0, A, Input::Startup);

@@ -533,17 +533,42 @@ fn reloads_that_change_nothing_do_not_hold_a_takeover_up() {
 }
 
 #[test]
-fn a_tracker_without_a_result_keeps_from_starting_and_not_from_going_on() {
-    let pending = Fault::TrackerPending(TrackerId(1));
-    let mut bench = Bench::active(config(Version::V3, 100));
-    assert_eq!(bench.feed(4000, Input::FaultRaised(pending.clone())), []);
-    assert_eq!(bench.feed(4100, Input::FaultCleared(pending.clone())), []);
-    assert!(matches!(bench.instance.state(), State::Active { .. }));
+fn what_bars_a_start_keeps_from_starting_and_not_from_going_on() {
+    for fault in [Fault::TrackerPending(TrackerId(1)), Fault::PeersUnknown] {
+        let mut bench = Bench::active(config(Version::V3, 100));
+        assert_eq!(bench.feed(4000, Input::FaultRaised(fault.clone())), []);
+        assert_eq!(bench.feed(4100, Input::FaultCleared(fault.clone())), []);
+        assert!(matches!(bench.instance.state(), State::Active { .. }));
 
-    let mut bench = Bench::new(config(Version::V3, 100));
-    bench.feed(0, Input::FaultRaised(pending));
-    bench.feed(0, Input::Startup);
-    assert_eq!(bench.instance.state(), State::Initialize);
+        let mut bench = Bench::new(config(Version::V3, 100));
+        bench.feed(0, Input::FaultRaised(fault));
+        bench.feed(0, Input::Startup);
+        assert_eq!(bench.instance.state(), State::Initialize);
+    }
+}
+
+#[test]
+fn peers_that_are_not_known_are_told_as_a_fault_and_a_pending_tracker_is_not() {
+    let told = |fault| {
+        let mut bench = Bench::new(config(Version::V3, 100));
+        bench.feed(0, Input::FaultRaised(fault));
+        bench.feed(0, Input::Startup)
+    };
+    let fault = Effect::Notify(Transition::Fault);
+    assert!(told(Fault::PeersUnknown).contains(&fault));
+    assert!(!told(Fault::TrackerPending(TrackerId(1))).contains(&fault));
+}
+
+#[test]
+fn down_timer_adverts_is_how_many_adverts_a_backup_misses_first() {
+    for (adverts, millis) in [(1, 1609), (3, 3609), (100, 100_609)] {
+        let bench = Bench::backup(InstanceConfig {
+            down_timer_adverts: adverts,
+            ..config(Version::V3, 100)
+        });
+        let down = bench.down_in(0).unwrap();
+        assert_eq!(down.as_millis(), millis, "{adverts}");
+    }
 }
 
 #[test]
