@@ -1007,3 +1007,5 @@ proptest! {
         }
     }
 }
+
+mod boundaries;
