@@ -149,3 +149,25 @@ fn addresses_are_announced_again_after_half_a_short_interval() {
     assert!(!announces(10_099));
     assert!(announces(10_100));
 }
+
+#[test]
+fn a_reload_begins_the_periods_of_an_active_router_anew() {
+    let announcement = Announcement {
+        delay: None,
+        refresh: Some(Duration::from_secs(3)),
+        elsewhere: Some(Duration::from_secs(2)),
+        ..Announcement::default()
+    };
+    let config = InstanceConfig {
+        announcement,
+        ..config(Version::V2, 128)
+    };
+    let mut bench = Bench::active(config.clone());
+    bench.feed(4000, reconfigured(&config));
+    let advert = Effect::SendAdvert(Priority::new(128));
+    assert_eq!(bench.expire(), (5000, vec![advert]));
+    let elsewhere = vec![advert, Effect::AnnounceElsewhere];
+    assert_eq!(bench.expire(), (6000, elsewhere));
+    let refresh = vec![advert, Effect::AnnounceAddresses { repeat: 1 }];
+    assert_eq!(bench.expire(), (7000, refresh));
+}
