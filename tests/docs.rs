@@ -2,24 +2,9 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes them.
 
-#![expect(clippy::unwrap_used, reason = "a page that is not there ends the test")]
+mod common;
 
-use std::path::Path;
-
-/// Compares a page, or writes it.
-fn page(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == text,
-        "docs/{name} is stale: run with UPDATE_DOCS=1"
-    );
-}
+use common::page;
 
 #[test]
 fn the_page_of_keywords_is_the_keyword_table() {

@@ -19,8 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SOON, VIP, host, installed, keepalived, lab, no_errors, stays, target, vipd,
-    wait_for,
+    Folder, Instance, SOON, VIP, host, installed, lab, no_errors, stays, target, vipd, wait_for,
 };
 use vipd::lab::{Capture, EchoServer, Host, Lab, Prober, Process};
 use vipd::sys::netlink::Link;
@@ -785,90 +784,6 @@ fn rules_that_a_crash_left_are_replaced() {
     });
     ends_well(&mut second);
     assert_eq!(ruleset(&one.node), "");
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
-    Vipd,
-    Keepalived,
-}
-
-fn speak(host: &Host, speaker: Speaker, file: &std::path::Path) -> Process {
-    match speaker {
-        Speaker::Vipd => vipd(host, file),
-        Speaker::Keepalived => keepalived(host, file),
-    }
-}
-
-/// Election, handover, preemption, crash and return with a virtual MAC, beside keepalived.
-fn live_together(first: Speaker, second: Speaker) {
-    if !installed("keepalived") {
-        return;
-    }
-    let Some(lab) = lab() else { return };
-    let folder = Folder::new();
-    let nodes = [
-        host(&lab, "node1", "192.168.1.1/24"),
-        host(&lab, "node2", "192.168.1.2/24"),
-    ];
-    let text = |priority| {
-        Instance {
-            version: 3,
-            priority,
-            interval: "0.5",
-            more: "use_vmac",
-            ..Instance::default()
-        }
-        .text()
-    };
-    let files = [
-        folder.write("node1.conf", &text(150)),
-        folder.write("node2.conf", &text(100)),
-    ];
-    let mut one = speak(&nodes[0], first, &files[0]);
-    let two = speak(&nodes[1], second, &files[1]);
-    let learned = |name: &str| lab.learned(MAC).unwrap().as_deref() == Some(name);
-    let only = |a: usize, b: usize| holds(&nodes[a]) && !holds(&nodes[b]);
-    wait_for("the higher priority wins", SOON, || only(0, 1));
-    wait_for("the switch knows it", SOON, || learned("node1"));
-    one.terminate();
-    wait_for("node 2 takes over", SOON, || only(1, 0));
-    wait_for("the switch knows it", SOON, || learned("node2"));
-    one.wait(SOON).expect("node 1 ends");
-    one = speak(&nodes[0], first, &files[0]);
-    wait_for("node 1 preempts", SOON, || only(0, 1));
-    wait_for("the switch knows it", SOON, || learned("node1"));
-    nodes[0].unplug().unwrap();
-    one.kill();
-    wait_for("node 2 takes over after the crash", SOON, || {
-        holds(&nodes[1])
-    });
-    nodes[0].plug().unwrap();
-    one = speak(&nodes[0], first, &files[0]);
-    wait_for("node 1 is back", SOON, || only(0, 1));
-    wait_for("the switch knows it", SOON, || learned("node1"));
-    for process in [&one, &two] {
-        let output = process.output();
-        let wrong = [
-            "discarded",
-            "advertises other",
-            "mismatch",
-            "Invalid",
-            "ERROR",
-        ];
-        let found = output.iter().find(|l| wrong.iter().any(|w| l.contains(w)));
-        assert_eq!(found, None, "{}", output.join("\n"));
-    }
-}
-
-#[test]
-fn beside_keepalived_vipd_preferred() {
-    live_together(Speaker::Vipd, Speaker::Keepalived);
-}
-
-#[test]
-fn beside_keepalived_keepalived_preferred() {
-    live_together(Speaker::Keepalived, Speaker::Vipd);
 }
 
 #[test]

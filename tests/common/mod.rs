@@ -151,6 +151,22 @@ fn end_process_of(pid_file: &Path) {
     let _ = fs::remove_file(pid_file);
 }
 
+/// Compares a page of `docs` with what it is made from; `UPDATE_DOCS=1` writes it instead.
+#[track_caller]
+pub fn page(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "docs/{name} is stale: run with UPDATE_DOCS=1"
+    );
+}
+
 /// A host `name` with `address` on the lab's network.
 pub fn host(lab: &Lab, name: &str, address: &str) -> Host {
     let host = lab.host(name).unwrap();

@@ -1032,3 +1032,5 @@ proptest! {
         }
     }
 }
+
+mod boundaries;
