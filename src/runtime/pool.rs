@@ -88,7 +88,7 @@ impl Pool {
             return Ok(());
         };
         for key in member.listening_keys() {
-            self.listen(id, member.config.protocol.vrid, &key, ifindex)?;
+            self.listen(id, member, &key, ifindex)?;
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Pool {
     fn listen(
         &mut self,
         id: InstanceId,
-        vrid: Vrid,
+        member: &Member,
         key: &Key,
         ifindex: u32,
     ) -> Result<(), socket::Error> {
@@ -109,6 +109,11 @@ impl Pool {
         }
         if !self.sockets.contains_key(key) {
             let socket = AdvertSocket::open(&key.0, ifindex, key.1, key.2)?;
+            if let (Listen::Group(group @ IpAddr::V6(_)), Some(below)) =
+                (key.1, member.footing.below)
+            {
+                socket.join_below(&member.config.interface, below, group)?;
+            }
             let open = Open {
                 socket,
                 ifindex,
@@ -117,6 +122,7 @@ impl Pool {
             self.sockets.insert(key.clone(), open);
         }
         if let Some(open) = self.sockets.get_mut(key) {
+            let vrid = member.config.protocol.vrid;
             let ids = open.listeners.entry(vrid).or_default();
             if !ids.contains(&id) {
                 ids.push(id);

@@ -50,11 +50,11 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
         let protocol = config.protocol.clone();
-        self.members.insert(id, Member::new(config, device, table));
+        self.members.insert(id, Member::new(config, devices, table));
         self.router.add(clock::now(), id, protocol, tracking);
         if let Some(at) = self.held_until {
             self.handle(clock::now(), Event::Instance(id, Input::HoldUntil(at)));
@@ -91,7 +91,7 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
         let Some(member) = self.members.get_mut(&id) else {
@@ -99,7 +99,7 @@ impl Driver {
         };
         let before = Arc::clone(&member.placements);
         let protocol = config.protocol.clone();
-        member.reconfigure(config, device, table);
+        member.reconfigure(config, devices, table);
         self.settle(id);
         let announce = self.has_new_placements(id, &before);
         self.feed_links();
