@@ -349,6 +349,9 @@ pub struct VirtualAddress {
     pub autojoin: bool,
     /// Removal by somebody else is not acted on. keepalived: `no_track`.
     pub untracked: bool,
+    /// It is on a device with a virtual MAC address on its interface. keepalived: `use_vmac`,
+    /// `use_vmac_addr`.
+    pub virtual_mac: bool,
     /// IPv6 preferred life time in seconds; `None` is the family's default, `u32::MAX` for ever.
     /// keepalived: `preferred_lft`.
     pub preferred_lifetime: Option<u32>,
@@ -372,6 +375,7 @@ impl VirtualAddress {
             no_prefix_route: false,
             autojoin: false,
             untracked: false,
+            virtual_mac: false,
             preferred_lifetime: None,
         }
     }

@@ -260,11 +260,11 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
         option::of(ip()),
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        any::<(bool, bool)>(),
     );
     (what, options, option::of(interface())).prop_map(|(what, options, interface)| {
         let (ip, length, scope, label, broadcast) = what;
-        let (peer, no_prefix_route, autojoin, untracked) = options;
+        let (peer, no_prefix_route, autojoin, (untracked, virtual_mac)) = options;
         VirtualAddress {
             interface,
             scope,
@@ -273,6 +273,7 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
             no_prefix_route,
             autojoin,
             untracked,
+            virtual_mac,
             peer: peer.map(|peer| (peer, length)),
             ..VirtualAddress::new(ip, length)
         }
@@ -280,15 +281,22 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
 }
 
 fn address6() -> impl Strategy<Value = VirtualAddress> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<(bool, bool)>(),
+    );
     let life = option::of(prop_oneof![Just(u32::MAX), any::<u32>()]);
     (any::<u128>(), 1_u8..=128, flags, life).prop_map(|(ip, length, flags, life)| {
-        let (home, duplicate_detection, manage_temporary, no_prefix_route) = flags;
+        let (home, duplicate_detection, manage_temporary, last) = flags;
+        let (no_prefix_route, virtual_mac) = last;
         VirtualAddress {
             home,
             duplicate_detection,
             manage_temporary,
             no_prefix_route,
+            virtual_mac,
             preferred_lifetime: life,
             ..VirtualAddress::new(Ipv6Addr::from(ip).into(), length)
         }
@@ -428,6 +436,7 @@ fn announcement() -> impl Strategy<Value = Announcement> {
                 lower_priority_repeat,
                 lower_priority_delay,
                 elsewhere,
+                elsewhere_devices_only: elsewhere.is_some() && repeat % 2 == 0,
             }
         },
     )
@@ -494,13 +503,12 @@ prop_compose! {
         track_source: bool, skip_address_check: bool, routed: bool, own6 in option::of(vec(address6(), 0..4))
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
-        let (mut transport, mut virtual_mac) = (transport, virtual_mac);
+        let mut transport = transport;
         let password = password.filter(|_| own6.is_none());
         if let Some(own6) = own6 {
             protocol.family = Family::V6;
             addresses = own6;
             transport = over_ipv6(transport);
-            virtual_mac = None;
         }
         let has_source = matches!(&transport, Transport::Unicast { source: Some(_), peers, .. } if !peers.is_empty());
         let interface = Some(interface).filter(|_| !(routed && has_source && virtual_mac.is_none()));
@@ -538,10 +546,17 @@ prop_compose! {
         let virtual_mac = virtual_mac.map(|mut own| {
             own.advertise_from_base |= peers;
             if own.mac[0] != 2 {
-                own.mac = VirtualMac::address(Family::V4, protocol.vrid);
+                own.mac = VirtualMac::address(protocol.family, protocol.vrid);
             }
             own
         });
+        // Addresses that are on the instance's own device need not ask for one.
+        let family = protocol.family;
+        let here = |a: &VirtualAddress| {
+            Family::of(&a.address) == family && (a.interface.is_none() || a.interface == interface)
+        };
+        let asks = |a: &mut VirtualAddress| a.virtual_mac &= virtual_mac.is_none() || !here(a);
+        addresses.iter_mut().chain(&mut excluded).for_each(asks);
         if virtual_mac.as_ref().is_some_and(|own| !own.advertise_from_base) {
             protocol.handover_overlap = Duration::ZERO;
         }
@@ -564,7 +579,7 @@ fn config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         (
             firewall(),
-            option::of("[a-z]{1,8}"),
+            (option::of("[a-z]{1,8}"), option::of("[a-z]{1,8}")),
             [long(), long()],
             pacing(),
         ),
@@ -576,14 +591,16 @@ fn config() -> impl Strategy<Value = Config> {
                 router_id,
                 script_user,
                 script_security,
-                (firewall, device_prefix, [startup_delay, delay_after_boot], pacing),
+                (firewall, prefixes, [startup_delay, delay_after_boot], pacing),
             )| {
+                let (device_prefix, address_device_prefix) = prefixes;
                 let globals = Globals {
                     router_id,
                     script_user,
                     script_security,
                     firewall,
                     device_prefix,
+                    address_device_prefix,
                     startup_delay,
                     delay_after_boot,
                 };

@@ -41,6 +41,9 @@ pub struct Globals {
     /// Beginning of the names of devices with a virtual MAC; `vrrp` when `None`.
     /// keepalived: `vmac_prefix`.
     pub device_prefix: Option<String>,
+    /// Beginning of the names of devices for single addresses; `device_prefix` when `None`.
+    /// keepalived: `vmac_addr_prefix`.
+    pub address_device_prefix: Option<String>,
     /// VRRP is held back so long after the start. keepalived: `vrrp_startup_delay`, 0.
     pub startup_delay: Duration,
     /// VRRP is held back until the host has been up so long. keepalived:
@@ -491,6 +494,35 @@ impl Instance {
             Transport::Unicast { peers, .. } => peers.as_slice(),
         };
         peers.iter().filter_map(|peer| peer.host.name())
+    }
+
+    /// The virtual MAC address that `address` is reached at, if it has one. The device with it is
+    /// on the interface of the address.
+    ///
+    /// As in keepalived, the instance's own is that of the addresses of its family on its
+    /// interface; others have one where they ask for it. One that was chosen serves them all.
+    #[must_use]
+    pub fn mac_of(&self, address: &VirtualAddress) -> Option<Mac> {
+        let InstanceConfig { family, vrid, .. } = self.protocol;
+        let of = Family::of(&address.address);
+        let usual = VirtualMac::address(of, vrid);
+        let Some(own) = &self.virtual_mac else {
+            return address.virtual_mac.then_some(usual);
+        };
+        let elsewhere = self.interface_of(address) != self.interface.as_ref();
+        let chosen = own.mac != VirtualMac::address(family, vrid);
+        let shared = of == family || chosen;
+        match (address.virtual_mac, elsewhere) {
+            (true, _) => Some(if shared { own.mac } else { usual }),
+            (false, false) if of == family => Some(own.mac),
+            (false, _) => None,
+        }
+    }
+
+    /// The interface that `address` is on, or below the device that it is on.
+    #[must_use]
+    pub fn interface_of<'a>(&'a self, address: &'a VirtualAddress) -> Option<&'a InterfaceName> {
+        address.interface.as_ref().or(self.interface.as_ref())
     }
 
     /// Every address that moves, advertised ones first.

@@ -1,6 +1,6 @@
 //! What is said to the engine, and what it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::links::Links;
 use crate::config::model;
+use crate::link::device::Key;
 use crate::sys::socket::Waker;
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
@@ -65,8 +66,8 @@ pub struct Assignment {
     pub config: model::Instance,
     /// What it tracks.
     pub tracking: Tracking,
-    /// The device that carries its virtual MAC address, if it has one.
-    pub device: Option<InterfaceName>,
+    /// The devices with its virtual MAC addresses.
+    pub devices: BTreeMap<Key, InterfaceName>,
     /// The firewall's table for addresses without accept mode.
     pub table: Arc<str>,
 }

@@ -364,6 +364,7 @@ impl Daemon {
         if tokio::time::timeout(ANSWER, confirmed).await.is_err() {
             tracing::warn!("the engine is slow to take the configuration over");
         }
+        self.devices.release();
     }
 
     /// Makes devices with virtual MAC addresses, and waits until the engine knows of them.

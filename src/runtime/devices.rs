@@ -21,6 +21,7 @@ enum Order {
     Adopt(Box<Config>, oneshot::Sender<keeper::Devices>),
     Expect(Vec<InstanceId>),
     Depart(InstanceId),
+    Release,
     Look,
     Stop,
 }
@@ -82,6 +83,11 @@ impl Devices {
         let _ = self.orders.0.send(Order::Expect(leaving));
     }
 
+    /// The engine runs what was adopted: what nobody needs any more may go.
+    pub(super) fn release(&self) {
+        let _ = self.orders.0.send(Order::Release);
+    }
+
     /// Removes everything and waits for it.
     pub(super) fn stop(&mut self) {
         let _ = self.orders.0.send(Order::Stop);
@@ -125,6 +131,7 @@ fn keep(mut keeper: Keeper, orders: &Receiver<Order>) {
             }
             Some(Order::Expect(leaving)) => keeper.expect_departures(leaving),
             Some(Order::Depart(id)) => keeper.depart(id),
+            Some(Order::Release) => keeper.release(),
             Some(Order::Stop) => return keeper.stop(),
         }
     }

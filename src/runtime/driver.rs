@@ -436,13 +436,10 @@ impl Driver {
         let Some(member) = self.members.get(&id) else {
             return;
         };
-        let own = member.footing.ifindex;
-        let placements = member.placements.iter();
-        let elsewhere = placements.filter(|p| Some(p.ifindex) != own).cloned();
         self.batch.push(Job {
             id,
             name: Arc::clone(&member.name),
-            placements: elsewhere.collect(),
+            placements: member.elsewhere(),
             action: Action::Announce { repeat: 1 },
         });
     }

@@ -1,7 +1,7 @@
 //! The side of an instance that touches the outside: how its adverts are made and judged, and
 //! where its addresses go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use super::peers::{Names, News, Peers};
 use super::pool;
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::control::statistics::Statistics;
+use crate::link::device::Key;
 use crate::sys::socket::Listen;
-use crate::types::{Family, InterfaceName, Priority, Version, VirtualAddress};
+use crate::types::{Family, InterfaceName, Priority, Version};
 use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
@@ -27,8 +28,10 @@ const COMPLAINTS: usize = 64;
 /// What the host offers an instance at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Footing {
-    /// Number of its own interface.
+    /// Number of the interface or device that adverts are sent and received on.
     pub ifindex: Option<u32>,
+    /// Number of the interface below, if that is a device with a virtual MAC address.
+    pub below: Option<u32>,
     /// Address that adverts are sent from.
     pub source: Option<IpAddr>,
     /// Reasons not to run.
@@ -39,8 +42,16 @@ pub(super) struct Footing {
 pub(super) struct Member {
     pub name: Arc<str>,
     pub config: Instance,
-    /// The device that carries its virtual MAC address, if it has one.
-    pub device: Option<InterfaceName>,
+    /// The devices with its virtual MAC addresses.
+    pub devices: BTreeMap<Key, InterfaceName>,
+    /// All that there should be of them.
+    keys: BTreeSet<Key>,
+    /// The one that the instance itself runs on, if there is one.
+    own_key: Option<Key>,
+    /// Numbers of the interfaces that addresses are on, and whether it is such a device.
+    carriers: BTreeMap<u32, bool>,
+    /// Number of the interface or device that is the instance's own.
+    own_carrier: Option<u32>,
     /// The firewall's table for addresses without accept mode.
     table: Arc<str>,
     pub footing: Footing,
@@ -75,10 +86,18 @@ pub(super) enum Complaint {
 }
 
 impl Member {
-    pub(super) fn new(config: Instance, device: Option<InterfaceName>, table: Arc<str>) -> Self {
+    pub(super) fn new(
+        config: Instance,
+        devices: BTreeMap<Key, InterfaceName>,
+        table: Arc<str>,
+    ) -> Self {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
-            device,
+            devices,
+            keys: BTreeSet::new(),
+            own_key: None,
+            carriers: BTreeMap::new(),
+            own_carrier: None,
             table,
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
@@ -101,12 +120,12 @@ impl Member {
     pub(super) fn reconfigure(
         &mut self,
         config: Instance,
-        device: Option<InterfaceName>,
+        devices: BTreeMap<Key, InterfaceName>,
         table: Arc<str>,
     ) {
         self.name = Arc::from(config.name.as_str());
         self.config = config;
-        self.device = device;
+        self.devices = devices;
         self.table = table;
         self.complaints.clear();
         self.refused_on = None;
@@ -118,6 +137,9 @@ impl Member {
     }
 
     fn derive(&mut self) {
+        self.own_key = Key::of(&self.config);
+        let keys = Key::all(&self.config).into_iter();
+        self.keys = keys.map(|(key, _)| key).collect();
         self.authentication = match &self.config.authentication {
             Authentication::None => vrrp::Authentication::None,
             Authentication::Password(secret) => vrrp::Authentication::Password(secret.clone()),
@@ -203,12 +225,15 @@ impl Member {
             self.mtu = mtu;
             self.derive();
         }
-        let place = |address: &VirtualAddress| {
-            let other = address.interface.as_ref();
-            let link = match other.filter(|name| Some(*name) != self.config.interface.as_ref()) {
-                Some(name) => links.get(name)?,
-                None => self.carrier(links)?,
+        self.own_carrier = self.carrier(links).map(|link| link.index);
+        let mut carriers = BTreeMap::new();
+        let placements = self.config.all_addresses().filter_map(|address| {
+            let key = Key::of_address(&self.config, address);
+            let link = match &key {
+                Some(key) => self.device_on(key, links)?,
+                None => links.get(self.config.interface_of(address)?)?,
             };
+            carriers.insert(link.index, key.is_some());
             let dropped = !self.config.accept_mode;
             Some(Placement {
                 ifindex: link.index,
@@ -217,39 +242,57 @@ impl Member {
                 address: address.clone(),
                 dropped_in: dropped.then(|| Arc::clone(&self.table)),
             })
-        };
-        let placements: Vec<_> = self.config.all_addresses().filter_map(place).collect();
+        });
+        let placements: Vec<_> = placements.collect();
+        self.carriers = carriers;
         if *placements != *self.placements {
             self.placements = placements.into();
         }
     }
 
-    /// The interface that the addresses are on: the device with the virtual MAC address, if it is
-    /// what it should be, else the instance's own.
-    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
-        let own = self.own(links)?;
-        let Some(virtual_mac) = &self.config.virtual_mac else {
-            return Some(own);
+    /// Addresses on interfaces other than the instance's own, those that are to be announced from
+    /// time to time. keepalived: `garp_extra_if`.
+    pub(super) fn elsewhere(&self) -> Placements {
+        let devices_only = self.config.protocol.announcement.elsewhere_devices_only;
+        let counts = |p: &&Placement| {
+            let is_device = self.carriers.get(&p.ifindex).copied().unwrap_or(false);
+            Some(p.ifindex) != self.own_carrier && (is_device || !devices_only)
         };
-        let device = links.get(self.device.as_ref()?)?;
-        let fits = device.mac == Some(virtual_mac.mac) && device.parent == Some(own.index);
+        self.placements.iter().filter(counts).cloned().collect()
+    }
+
+    /// The interface of the instance: the device with its virtual MAC address, if it has one.
+    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        match &self.own_key {
+            Some(key) => self.device_on(key, links),
+            None => self.own(links),
+        }
+    }
+
+    /// The device for `key`, if it is what it should be.
+    fn device_on<'a>(&self, key: &Key, links: &'a Links) -> Option<&'a LinkState> {
+        let base = links.get(&key.base)?;
+        let device = links.get(self.devices.get(key)?)?;
+        let fits = device.mac == Some(key.mac) && device.parent == Some(base.index);
         fits.then_some(device)
     }
 
-    /// Its device, if that is gone, down or no longer what it should be, while all is well below.
-    pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
-        let device = self.device.as_ref()?;
-        let well = self.own(links).is_some_and(|own| own.up);
-        let works = self.carrier(links).is_some_and(|link| link.up);
-        (well && !works).then_some(device)
+    /// Devices that are gone, down or no longer what they should be, while all is well below.
+    pub(super) fn missing_devices(&self, links: &Links) -> impl Iterator<Item = &InterfaceName> {
+        let missing = |(key, device): (&'_ Key, _)| {
+            let well = links.get(&key.base).is_some_and(|base| base.up);
+            let works = self.device_on(key, links).is_some_and(|link| link.up);
+            (well && !works).then_some(device)
+        };
+        self.devices.iter().filter_map(missing)
     }
 
     /// Name of the interface that adverts are sent and received on; none if it is any.
     fn advert_interface(&self) -> Option<&InterfaceName> {
-        let own_device = self.device.as_ref().filter(|_| {
-            let virtual_mac = self.config.virtual_mac.as_ref();
-            virtual_mac.is_some_and(|v| !v.advertise_from_base)
-        });
+        let virtual_mac = self.config.virtual_mac.as_ref();
+        let own_key = self.own_key.as_ref();
+        let own_key = own_key.filter(|_| virtual_mac.is_some_and(|v| !v.advertise_from_base));
+        let own_device = own_key.and_then(|key| self.devices.get(key));
         own_device.or(self.config.interface.as_ref())
     }
 
@@ -265,6 +308,7 @@ impl Member {
         let mut faults: BTreeSet<Fault> = self
             .other_interfaces()
             .filter(|name| links.get(name).is_none_or(|link| !link.up))
+            .chain(self.broken_devices(links))
             .map(|name| Fault::AddressInterface(name.clone()))
             .collect();
         let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
@@ -295,6 +339,7 @@ impl Member {
         }
         Footing {
             ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
+            below: own.filter(|_| self.moves_mac()).map(|link| link.index),
             source,
             faults,
         }
@@ -307,6 +352,19 @@ impl Member {
             .all_addresses()
             .filter_map(|a| a.interface.as_ref())
             .filter(tracked)
+    }
+
+    /// Devices of single addresses that cannot be used, by name, or by the interface below where
+    /// there is no name for one. An interface below that is down has a fault of its own.
+    fn broken_devices<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = &'a InterfaceName> {
+        let broken = |key: &&Key| {
+            let base_is_up = links.get(&key.base).is_some_and(|base| base.up);
+            let unusable = |link: &LinkState| !link.up && base_is_up;
+            let own = Some(*key) == self.own_key.as_ref();
+            !own && self.device_on(key, links).is_none_or(unusable)
+        };
+        let found = self.keys.iter().filter(broken);
+        found.map(|key| self.devices.get(key).unwrap_or(&key.base))
     }
 
     /// Which socket it hears its peers on, once it has a source address.

@@ -89,7 +89,7 @@ impl Pool {
             return Ok(());
         }
         for key in member.listening_keys() {
-            self.listen(id, member.config.protocol.vrid, &key, ifindex)?;
+            self.listen(id, member, &key, ifindex)?;
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Pool {
     fn listen(
         &mut self,
         id: InstanceId,
-        vrid: Vrid,
+        member: &Member,
         key: &Key,
         ifindex: Option<u32>,
     ) -> Result<(), socket::Error> {
@@ -110,6 +110,13 @@ impl Pool {
         }
         if !self.sockets.contains_key(key) {
             let socket = open(key, ifindex)?;
+            if let (Listen::Group(group @ IpAddr::V6(_)), Some(below), Some(interface)) = (
+                key.1,
+                member.footing.below,
+                member.config.interface.as_ref(),
+            ) {
+                socket.join_below(interface, below, group)?;
+            }
             let open = Open {
                 socket,
                 ifindex,
@@ -118,6 +125,7 @@ impl Pool {
             self.sockets.insert(key.clone(), open);
         }
         if let Some(open) = self.sockets.get_mut(key) {
+            let vrid = member.config.protocol.vrid;
             let ids = open.listeners.entry(vrid).or_default();
             if !ids.contains(&id) {
                 ids.push(id);

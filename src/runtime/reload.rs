@@ -96,9 +96,11 @@ impl Registry {
                 }
             };
             notifies.insert(id, config.notify.clone());
+            let keys = Key::all(&config).into_iter().map(|(key, _)| key);
+            let name = |key: Key| Some((key.clone(), devices.get(&key)?.clone()));
             list.push(Assignment {
                 id,
-                device: Key::of(&config).and_then(|key| devices.get(&key).cloned()),
+                devices: keys.filter_map(name).collect(),
                 table: Arc::clone(table),
                 config,
                 tracking,

@@ -1,6 +1,6 @@
 //! Raw sockets for adverts, and a packet socket for gratuitous ARP and neighbour adverts.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, SockaddrStorage, recvfrom, recvmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, SockaddrIn6, SockaddrStorage,
+    recvfrom, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
@@ -21,6 +21,9 @@ use crate::wire::vrrp::Rejected;
 
 /// Bytes of adverts that may wait while the engine is busy: some 1,500 of them.
 const RECEIVE_BUFFER_LEN: usize = 1 << 20;
+
+/// Where an IPv6 header has the source.
+const SOURCE_V6: std::ops::Range<usize> = 8..24;
 
 /// A socket that could not be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -175,19 +178,59 @@ impl AdvertSocket {
         }
     }
 
+    /// Also joins `group` on the interface below a device, numbered `ifindex`.
+    ///
+    /// Nothing more is heard on it. It makes the kernel report the membership from that interface,
+    /// which has an address to do so: switches that look at reports heed no others.
+    ///
+    /// # Errors
+    /// [`Error::Join`].
+    pub fn join_below(
+        &self,
+        interface: &InterfaceName,
+        ifindex: u32,
+        group: IpAddr,
+    ) -> Result<(), Error> {
+        join(&self.socket, ifindex, group).map_err(|source| Error::Join {
+            interface: interface.clone(),
+            group,
+            source,
+        })
+    }
+
     /// Sends a packet that begins with its IP header, of the family that the socket listens to.
     ///
     /// # Errors
     /// [`Error::Send`].
     pub fn send(&self, destination: IpAddr, packet: &[u8]) -> Result<(), Error> {
-        let address = SocketAddr::new(destination, 0).into();
-        match self.socket.send_to(packet, &address) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Error::Send {
-                destination,
-                source,
-            }),
-        }
+        let sent = match (destination, packet.get(SOURCE_V6)) {
+            (IpAddr::V6(group), Some(source)) => self.send_v6(group, source, packet),
+            (address, _) => {
+                let address = SocketAddr::new(address, 0).into();
+                self.socket.send_to(packet, &address).map(drop)
+            }
+        };
+        sent.map_err(|source| Error::Send {
+            destination,
+            source,
+        })
+    }
+
+    /// A device with a virtual MAC address may have no address of its own to send from: the kernel
+    /// is told which one, as it stands in the packet, and does not look for another.
+    fn send_v6(&self, destination: Ipv6Addr, source: &[u8], packet: &[u8]) -> io::Result<()> {
+        let mut address = libc::in6_addr { s6_addr: [0; 16] };
+        address.s6_addr.copy_from_slice(source);
+        let info = libc::in6_pktinfo {
+            ipi6_addr: address,
+            ipi6_ifindex: 0,
+        };
+        let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, 0));
+        let notes = [ControlMessage::Ipv6PacketInfo(&info)];
+        let slices = [IoSlice::new(packet)];
+        let fd = self.socket.as_raw_fd();
+        sendmsg(fd, &slices, &notes, MsgFlags::empty(), Some(&to))?;
+        Ok(())
     }
 
     /// The next packet that waits, or `None`. Never blocks.
@@ -245,11 +288,13 @@ fn open(
         }
         IpAddr::V6(_) => prepare_v6(&socket)?,
     }
-    if let Listen::Address(address) = listen {
-        match address {
-            IpAddr::V4(_) => socket.set_freebind_v4(true)?,
-            IpAddr::V6(_) => socket.set_freebind_v6(true)?,
+    match listen {
+        Listen::Address(IpAddr::V4(_)) => socket.set_freebind_v4(true)?,
+        // Also to send from an address that is not on this device.
+        Listen::Address(IpAddr::V6(_)) | Listen::Group(IpAddr::V6(_)) => {
+            socket.set_freebind_v6(true)?;
         }
+        Listen::Group(IpAddr::V4(_)) => {}
     }
     let bound: SocketAddr = match address {
         IpAddr::V4(_) => SocketAddr::new(address, 0),

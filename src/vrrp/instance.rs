@@ -29,6 +29,8 @@ pub struct Announcement {
     /// Period of announcements on interfaces other than the instance's own. keepalived:
     /// `garp_extra_if`, none.
     pub elsewhere: Option<Duration>,
+    /// Of these, only interfaces with a virtual MAC address. keepalived: no `all`; false.
+    pub elsewhere_devices_only: bool,
 }
 
 impl Default for Announcement {
@@ -41,6 +43,7 @@ impl Default for Announcement {
             lower_priority_repeat: 5,
             lower_priority_delay: Some(Duration::from_secs(5)),
             elsewhere: None,
+            elsewhere_devices_only: false,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Block, Keyword, row};
 #[rustfmt::skip]
 pub(super) const INSTANCE: &[Keyword] = &[
     row("use_vmac", Optional("[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]"), "off; generated name PREFIX.VRID", Works, "run vrrp on a macvlan interface with the virtual MAC"),
-    row("use_vmac_addr", Nothing, "off", Inactive("virtual MACs"), "create VMACs for VIPs/eVIPs that lie on another interface or are of the other address family"),
+    row("use_vmac_addr", Nothing, "off", Works, "create VMACs for VIPs/eVIPs that lie on another interface or are of the other address family"),
     row("vmac_xmit_base", Nothing, "off", Works, "send and receive adverts on the base interface instead of the VMAC"),
     row("use_ipvlan", Optional("[[name] IFNAME] [IPADDR] [bridge | private | vepa] [group GROUP]"), "off; bridge", Inactive("ipvlan devices"), "run vrrp on an ipvlan interface"),
     row("unicast_peer", Entries, "empty = multicast", Works, "peers that get adverts by unicast"),
@@ -71,7 +71,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     row("timer_expired_backup", Optional("[INT 1..254]"), "off; 254 without value", Works, "a master whose timers ran so late that a peer with this priority would have taken over returns to BACKUP"),
     row("thread_timer_expired", Optional("[INT 1..254]"), "off", Works, "same as timer_expired_backup, logs a request to rename"),
     row("garp_extra_if", Optional("[all] SECONDS INT 0..86400 (0 = off)"), "vrrp_garp_extra_if", Works, "periodic gratuitous ARP/NA on VIP interfaces other than the instance's"),
-    row("vmac_garp_intvl", Optional("[all] SECONDS INT 0..86400"), "vrrp_garp_extra_if", Inactive("announcement pacing"), "deprecated name of garp_extra_if (after 2.2.2"),
+    row("vmac_garp_intvl", Optional("[all] SECONDS INT 0..86400"), "vrrp_garp_extra_if", Works, "deprecated name of garp_extra_if (after 2.2.2"),
     row("lower_prio_no_advert", Bool, "vrrp_lower_prio_no_advert", Works, "send no advert in reply to a lower priority advert"),
     row("higher_prio_send_advert", Bool, "vrrp_higher_prio_send_advert", Works, "send one advert before yielding to a higher priority advert"),
     row("owner_ignore_adverts", Bool, "vrrp_owner_ignore_adverts", Works, "address owner drops received adverts"),

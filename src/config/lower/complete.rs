@@ -26,6 +26,7 @@ impl Lowering {
             self.complete_one(draft);
         }
         self.conflicts();
+        self.shared_macs();
         self.prune_groups();
         self.script_security();
     }
@@ -54,10 +55,7 @@ impl Lowering {
             self.no_ipvlan(&draft);
             return;
         }
-        if draft.family == Some(Family::V6) && draft.virtual_mac.is_some() {
-            self.left_out(&draft, "virtual MACs over IPv6 are not active yet");
-            return;
-        }
+        self.address_macs(&mut draft);
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
         let moves_clients = virtual_mac.as_ref().is_some_and(|v| !v.advertise_from_base);
         let protocol = InstanceConfig {
@@ -254,19 +252,6 @@ impl Lowering {
                 span: *span,
             });
         }
-    }
-
-    /// Something that keeps the instance from running, which keepalived could do.
-    fn left_out(&mut self, draft: &Draft, why: &str) {
-        self.push(
-            Diagnostic::new(
-                Severity::Error,
-                Code(413),
-                Class::Silent,
-                format!("`{}` cannot run: {why}", draft.name),
-            )
-            .label(draft.span, "left out"),
-        );
     }
 
     pub(super) fn correct(&mut self, draft: &Draft, keyword: &str, what: &str) {
@@ -710,6 +695,8 @@ fn clash(one: &Instance, other: &Instance) -> bool {
 fn announcement(own: &Garp, global: &Garp) -> Announcement {
     let seconds = |n: Option<u32>| n.filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()));
     let delay = own.delay.or(global.delay).or(Some(5));
+    let elsewhere = own.elsewhere.or(global.elsewhere);
+    let elsewhere = elsewhere.filter(|e| e.seconds > 0);
     let repeat = own.repeat.or(global.repeat).unwrap_or(5);
     Announcement {
         repeat,
@@ -718,6 +705,7 @@ fn announcement(own: &Garp, global: &Garp) -> Announcement {
         refresh_repeat: own.refresh_repeat.or(global.refresh_repeat).unwrap_or(1),
         lower_priority_repeat: own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat),
         lower_priority_delay: seconds(own.lower_delay.or(global.lower_delay).or(delay)),
-        elsewhere: seconds(own.elsewhere.or(global.elsewhere)),
+        elsewhere: seconds(elsewhere.map(|e| e.seconds)),
+        elsewhere_devices_only: elsewhere.is_some_and(|e| !e.all),
     }
 }

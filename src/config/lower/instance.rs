@@ -67,6 +67,8 @@ pub(super) struct Draft {
     pub(super) virtual_mac: Option<virtual_mac::Draft>,
     pub(super) ipvlan: bool,
     pub(super) xmit_base: bool,
+    /// `use_vmac_addr`
+    pub(super) address_macs: bool,
     pub(super) promote: bool,
     pub(super) hmac: Option<HmacDraft>,
     pub(super) late_timer_priority: Option<Priority>,
@@ -113,6 +115,7 @@ impl Draft {
             virtual_mac: None,
             ipvlan: false,
             xmit_base: false,
+            address_macs: false,
             promote: false,
             hmac: None,
             late_timer_priority: None,
@@ -219,6 +222,7 @@ impl Lowering {
             "no_accept" => draft.accept = Some(false),
             "use_vmac" => self.use_vmac(draft, statement),
             "vmac_xmit_base" => draft.xmit_base = true,
+            "use_vmac_addr" => draft.address_macs = true,
             _ => self.instance_option(draft, statement),
         }
     }
@@ -281,9 +285,10 @@ impl Lowering {
                 draft.late_timer_priority = priority.map(Priority::new);
             }
             "track_src_ip" => draft.track_source = true,
-            "garp_extra_if" => {
-                if let Some(seconds) = self.elsewhere(statement, 0) {
-                    draft.garp.elsewhere = Some(seconds);
+            "garp_extra_if" | "vmac_garp_intvl" => {
+                self.deprecated(statement);
+                if let Some(elsewhere) = self.elsewhere(statement, 0) {
+                    draft.garp.elsewhere = Some(elsewhere);
                 }
             }
             "owner_ignore_adverts" => {

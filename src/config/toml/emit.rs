@@ -183,6 +183,7 @@ impl Text {
             delay_after_boot,
             firewall,
             device_prefix,
+            address_device_prefix,
         } = globals;
         if *globals == Globals::default() {
             return;
@@ -205,6 +206,9 @@ impl Text {
         self.unless("firewall.counters", firewall.counters, &usual.counters);
         if let Some(prefix) = device_prefix {
             self.line("device_prefix", quote(prefix));
+        }
+        if let Some(prefix) = address_device_prefix {
+            self.line("address_device_prefix", quote(prefix));
         }
     }
 
@@ -436,12 +440,18 @@ impl Text {
             lower_priority_repeat,
             lower_priority_delay,
             elsewhere,
+            elsewhere_devices_only,
         } = announcement;
         let seconds = |t: &Option<Duration>| time(t.unwrap_or_default());
         self.unless("announce.repeat", *repeat, &usual.repeat);
         self.unless("announce.delay", seconds(delay), &seconds(&usual.delay));
         self.unless("announce.refresh", seconds(refresh), &seconds(&None));
         self.unless("announce.elsewhere", seconds(elsewhere), &seconds(&None));
+        self.unless(
+            "announce.elsewhere_devices_only",
+            *elsewhere_devices_only,
+            &false,
+        );
         self.unless(
             "announce.refresh_repeat",
             *refresh_repeat,
@@ -569,6 +579,7 @@ fn address(address: &VirtualAddress) -> String {
         no_prefix_route,
         autojoin,
         untracked,
+        virtual_mac,
         preferred_lifetime,
     } = address;
     let text = quote(&format!("{ip}/{prefix_len}"));
@@ -605,6 +616,7 @@ fn address(address: &VirtualAddress) -> String {
         ("prefix_route", *no_prefix_route, false),
         ("autojoin", *autojoin, true),
         ("track", *untracked, false),
+        ("virtual_mac", *virtual_mac, true),
     ];
     let set = switches.iter().filter(|(_, set, _)| *set);
     members.extend(set.map(|(key, _, word)| format!("{key} = {word}")));

@@ -43,6 +43,8 @@ pub(super) struct Global {
     pub(super) firewall: Firewall,
     /// Beginning of the names of devices with a virtual MAC address; default `vrrp`.
     pub(super) device_prefix: Option<At<String>>,
+    /// The same of devices for single addresses; default `device_prefix`.
+    pub(super) address_device_prefix: Option<At<String>>,
 }
 
 /// Least time between announcements.
@@ -211,6 +213,8 @@ pub(super) struct Address {
     pub(super) autojoin: Option<At<bool>>,
     /// Act when somebody else removes it; default true.
     pub(super) track: Option<At<bool>>,
+    /// It is on a device with a virtual MAC address of its own on its interface; default false.
+    pub(super) virtual_mac: Option<At<bool>>,
     /// IPv6 preferred life time in whole seconds, such as `"60s"`, or `"forever"`.
     pub(super) preferred_lifetime: Option<At<String>>,
 }
@@ -445,6 +449,8 @@ pub(super) struct Announce {
     pub(super) lower_priority_delay: Option<At<Time>>,
     /// Time between announcements of addresses on other interfaces; default 0s.
     pub(super) elsewhere: Option<At<Time>>,
+    /// Of these, only interfaces with a virtual MAC address; default false.
+    pub(super) elsewhere_devices_only: Option<At<bool>>,
 }
 
 /// Instances that are active together or not at all.

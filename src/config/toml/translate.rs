@@ -287,6 +287,7 @@ impl Writer {
             ("noprefixroute", &address.prefix_route, false),
             ("autojoin", &address.autojoin, true),
             ("no_track", &address.track, false),
+            ("use_vmac", &address.virtual_mac, true),
         ];
         for (option, value, on) in switches {
             if let Some(value) = value
@@ -566,6 +567,8 @@ fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
     to.value("nftables_priority", global.firewall.priority.as_ref());
     to.alone("nftables_counters", global.firewall.counters.as_ref(), true);
     to.value("vmac_prefix", global.device_prefix.as_ref());
+    let prefix = global.address_device_prefix.as_ref();
+    to.value("vmac_addr_prefix", prefix);
     let at = to.statements.first()?.span;
     let mut root = Writer::new(Block::Root, file);
     root.push("global_defs", at, Vec::new(), Body::Block(to.statements));
@@ -665,7 +668,11 @@ fn announce(instance: &Instance, to: &mut Writer) {
     to.time("garp_lower_prio_delay", delay);
     if let Some(elsewhere) = &announce.elsewhere {
         let at = to.at(elsewhere);
-        let words = vec![("all".to_owned(), at), (elsewhere.seconds(), at)];
+        let only = announce.elsewhere_devices_only.as_ref();
+        let mut words = vec![("all".to_owned(), at), (elsewhere.seconds(), at)];
+        if only.is_some_and(|only| only.value) {
+            words.remove(0);
+        }
         to.push("garp_extra_if", at, words, Body::None);
     }
 }

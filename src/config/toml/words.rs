@@ -65,6 +65,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("use_vmac", "virtual_mac"),
     ("vmac_xmit_base", "virtual_mac.advertise_from_base"),
     ("vmac_prefix", "device_prefix"),
+    ("vmac_addr_prefix", "address_device_prefix"),
     ("nftables", "firewall.table"),
     ("nftables_priority", "firewall.priority"),
     ("nftables_counters", "firewall.counters"),

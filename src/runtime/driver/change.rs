@@ -52,11 +52,11 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
         let protocol = config.protocol.clone();
-        let mut member = Member::new(config, device, table);
+        let mut member = Member::new(config, devices, table);
         member.find_peers(&self.names, &self.links);
         self.members.insert(id, member);
         self.router.add(clock::now(), id, protocol, tracking);
@@ -95,7 +95,7 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
         let Some(member) = self.members.get_mut(&id) else {
@@ -103,7 +103,7 @@ impl Driver {
         };
         let before = Arc::clone(&member.placements);
         let protocol = config.protocol.clone();
-        member.reconfigure(config, device, table);
+        member.reconfigure(config, devices, table);
         member.find_peers(&self.names, &self.links);
         self.settle(id);
         let announce = self.has_new_placements(id, &before);
