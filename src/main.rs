@@ -19,6 +19,7 @@ enum Call {
     Check(cli::check::Check),
     Convert(cli::convert::Convert),
     Demo(cli::demo::Demo),
+    Reload(cli::reload::Reload),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -37,6 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Call::Check(check) => Ok(check.run()?),
         Call::Convert(convert) => Ok(convert.run()?),
         Call::Demo(demo) => Ok(demo.run()?),
+        Call::Reload(reload) => Ok(reload.run()?),
     }
 }
 

@@ -53,6 +53,11 @@ fn said(loaded: &Loaded) -> String {
     text(&loaded.sources, &loaded.diagnostics)
 }
 
+fn names(loaded: &Loaded) -> Vec<&str> {
+    let instances = loaded.config.instances.iter();
+    instances.map(|i| i.name.as_str()).collect()
+}
+
 #[test]
 fn everything_that_works_reaches_the_model() {
     let loaded = loaded("everything.conf");
@@ -65,13 +70,7 @@ fn everything_that_works_reaches_the_model() {
 fn every_mistake_is_reported_with_its_place() {
     let loaded = loaded("mistakes.conf");
     insta::assert_snapshot!("mistakes", said(&loaded));
-    let names: Vec<_> = loaded
-        .config
-        .instances
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
-    assert_eq!(names, ["B"]);
+    assert_eq!(names(&loaded), ["B"]);
     assert!(loaded.is_refused());
 }
 
@@ -103,13 +102,7 @@ fn an_ipv6_instance_has_its_own_family_version_and_group() {
 fn what_does_not_work_yet_says_so_and_the_rest_runs() {
     let loaded = loaded("later.conf");
     insta::assert_snapshot!("later", said(&loaded));
-    let names: Vec<_> = loaded
-        .config
-        .instances
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
-    assert_eq!(names, ["ONE"]);
+    assert_eq!(names(&loaded), ["ONE"]);
     assert!(!loaded.is_refused());
 }
 

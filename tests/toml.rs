@@ -13,6 +13,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use vipd::config::convert::{Refusal, convert};
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
     AntiReplay, Authentication, Command, Config, Firewall, Gaps, Globals, Hmac, HmacMode, Instance,
@@ -91,6 +92,50 @@ fn every_mistake_is_an_error_with_its_place() {
     let loaded = of(&fixture("syntax.toml"));
     insta::assert_snapshot!("syntax", said(&loaded));
     assert!(loaded.is_refused());
+}
+
+#[test]
+fn defaults_hold_for_every_instance_that_says_nothing_else() {
+    let defaults = "[defaults]\ninterface = \"eth0\"\nversion = 3\npriority = 150\n\
+        interval = \"200ms\"\npreempt = false\nlisten_before_lead = true\n\
+        track.interfaces = [\"eth1\"]\nannounce.repeat = 3\nnotify = \"/bin/all\"\n\
+        unicast.peers = [\"192.0.2.2\"]\n";
+    let plain = "[instance.plain]\nvrid = 1\naddresses = [\"192.0.2.10/24\"]\n";
+    let other = "[instance.other]\nvrid = 2\naddresses = [\"192.0.2.11/24\"]\n\
+        interface = \"eth2\"\npriority = 50\nlisten_before_lead = false\n\
+        track.interfaces = [\"eth3\"]\nannounce.delay = \"2s\"\nnotify.stop = \"/bin/one\"\n\
+        multicast.source = \"192.0.2.1\"\nauth.hmac = { keys = { 1 = \"hex:";
+    let other = format!("{other}{}\" }}, active = 1 }}\n", "0a".repeat(32));
+    let written = "interface = \"eth0\"\nversion = 3\npriority = 150\ninterval = \"200ms\"\n\
+        preempt = false\nlisten_before_lead = true\ntrack.interfaces = [\"eth1\"]\n\
+        announce.repeat = 3\nnotify = \"/bin/all\"\nunicast.peers = [\"192.0.2.2\"]\n";
+    let same = "version = 3\ninterval = \"200ms\"\npreempt = false\nannounce.repeat = 3\n";
+    let short = of(&format!("{defaults}{plain}{other}"));
+    let long = of(&format!("{plain}{written}{other}{same}"));
+    assert!(!short.is_refused(), "{}", said(&short));
+    assert_eq!(short.config, long.config);
+    // They stand before includes, too.
+    let files = Memory::default().with("/etc/vipd/vipd.d/a.toml", plain);
+    let included = with(&files, &format!("include = \"vipd.d/*.toml\"\n{defaults}"));
+    assert_eq!(included.config.instances, short.config.instances[..1]);
+    let origin = included.provenance.span("plain", "priority").unwrap();
+    assert_eq!(included.sources.text(origin), "150");
+}
+
+#[test]
+fn defaults_are_for_all_and_in_one_place() {
+    let own = "[defaults]\nvrid = 5\naddresses = []\nipv6 = true\nexcluded = [\"192.0.2.1\"]\n";
+    insta::assert_snapshot!(said(&of(own)), @r"
+    1:1 Error K0504 `addresses` is an instance's own [] (write it in each `[instance.NAME]`)
+    2:8 Error K0504 `vrid` is an instance's own [] (write it in each `[instance.NAME]`)
+    4:8 Error K0504 `ipv6` is an instance's own [] (write it in each `[instance.NAME]`)
+    5:13 Error K0504 `excluded` is an instance's own [] (write it in each `[instance.NAME]`)
+    ");
+    let files = Memory::default().with("/etc/vipd/vipd.d/a.toml", "[defaults]\npriority = 5\n");
+    let included = with(&files, "include = \"vipd.d/*.toml\"\n");
+    insta::assert_snapshot!(said(&included), @"1:1 Error K0506 a file that is included has no `[defaults]` of its own [] (write them in the file that includes it)");
+    let unknown = of("[defaults]\nadvert_int = 1\n");
+    insta::assert_snapshot!(said(&unknown), @"2:1 Error K0502 `advert_int` is unknown here [] (in vipd.toml it is `interval`)");
 }
 
 #[test]
@@ -231,7 +276,9 @@ fn notify() -> impl Strategy<Value = Notify> {
 }
 
 fn interface() -> impl Strategy<Value = InterfaceName> {
-    "[a-z][a-z0-9.]{0,6}[a-z0-9]".prop_map(|name| InterfaceName::new(&name).unwrap())
+    "[a-z][a-z0-9.]{0,6}[a-z0-9]"
+        .prop_filter("no virtual router runs on it", |name| name != "lo")
+        .prop_map(|name| InterfaceName::new(&name).unwrap())
 }
 
 fn address4() -> impl Strategy<Value = VirtualAddress> {
@@ -640,6 +687,35 @@ proptest! {
         let text = emit(&config);
         let loaded = of(&text);
         prop_assert_eq!(&loaded.config, &config, "{}\n{}", text, said(&loaded));
+    }
+
+    /// What keepalived cannot say is refused or named; everything else is the same model.
+    #[test]
+    fn what_is_written_for_keepalived_is_read_again(config in config()) {
+        let reader = Memory::default().with("vipd.toml", emit(&config));
+        match convert("vipd.toml", &Options::default(), &reader, |_| Vec::new()) {
+            Ok(converted) => {
+                let reader = Memory::default().with("keepalived.conf", converted.text.as_str());
+                let conf = load("keepalived.conf", &Options::default(), &reader).config;
+                let mut wanted = config;
+                for instance in &mut wanted.instances {
+                    let listens = format!("`listen_before_lead` of {} ", instance.name);
+                    prop_assert_eq!(
+                        instance.protocol.listen_before_lead,
+                        converted.left_out.iter().any(|line| line.starts_with(&listens))
+                    );
+                    instance.protocol.listen_before_lead = false;
+                }
+                prop_assert_eq!(conf, wanted, "{}", converted.text);
+            }
+            Err(Refusal::Inexpressible(why)) => {
+                // The words of a line have no way to hold these.
+                let text = format!("{config:?}");
+                let odd = text.contains("\\\"") || text.contains("\\\\") || text.len() > 3000;
+                prop_assert!(odd, "{why:?}");
+            }
+            Err(Refusal::Wrong(loaded)) => prop_assert!(false, "{}", said(&loaded)),
+        }
     }
 
     #[test]

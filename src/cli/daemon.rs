@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use vipd::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use vipd::config::model::Config;
 use vipd::config::source::Disk;
 use vipd::config::{self, Loaded};
 use vipd::runtime::daemon;
+use vipd::runtime::transaction::{self, Candidate};
 use vipd::sys::netlink::Netlink;
 use vipd::sys::pidfile::{self, PidFile};
 use vipd::sys::process;
@@ -175,7 +177,7 @@ fn report_missing_interfaces(loaded: &mut Loaded) {
     }
 }
 
-fn load_options(config_id: Option<String>) -> config::Options {
+pub(super) fn load_options(config_id: Option<String>) -> config::Options {
     config::Options {
         config_id: config_id.unwrap_or_else(process::host_name),
         environment: std::env::vars_os()
@@ -271,17 +273,13 @@ impl Settings {
         for note in &self.notes {
             tracing::info!("{note}");
         }
-        log(&loaded);
-        let reload = move || {
-            let loaded = load(&file, &options);
-            log(&loaded);
-            refusal(&loaded).is_none().then_some(loaded.config)
-        };
-        let reload: daemon::Load = Box::new(reload);
+        transaction::log(&remarks(&loaded));
+        let reload = move |other: Option<&str>| candidate(other.map_or(&file, Path::new), &options);
+        let reload: transaction::Load = Arc::new(reload);
         Ok(self.serve(loaded.config, &reload))
     }
 
-    fn serve(&self, config: Config, reload: &daemon::Load) -> ExitCode {
+    fn serve(&self, config: Config, reload: &transaction::Load) -> ExitCode {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
             statistics_file: temporary_folder().join("keepalived.stats"),
@@ -321,21 +319,32 @@ fn refusal(loaded: &Loaded) -> Option<u8> {
     loaded.is_refused().then_some(status)
 }
 
-/// Every problem as one line with its place.
-fn log(loaded: &Loaded) {
-    let printer = Printer::new(&loaded.sources, false);
-    for diagnostic in &loaded.diagnostics {
-        let line = printer.line(diagnostic);
-        match diagnostic.severity {
-            Severity::Advice => tracing::info!("{line}"),
-            Severity::Warning => tracing::warn!("{line}"),
-            Severity::Error => tracing::error!("{line}"),
-        }
+/// A file that a reload is to go over to.
+pub(super) fn candidate(file: &Path, options: &config::Options) -> Candidate {
+    let loaded = load(file, options);
+    let mut remarks = remarks(&loaded);
+    let file = file.display().to_string();
+    let refused = refusal(&loaded).is_some();
+    if loaded.is_empty && !refused {
+        let nothing = "there is nothing in it; to give up every address, stop the daemon";
+        remarks.push((Severity::Error, format!("{file}: error: {nothing}")));
+    }
+    Candidate {
+        file,
+        config: (!refused && !loaded.is_empty).then_some(loaded.config),
+        remarks,
     }
 }
 
+/// Every problem as one line with its place.
+fn remarks(loaded: &Loaded) -> Vec<(Severity, String)> {
+    let printer = Printer::new(&loaded.sources, false);
+    let all = loaded.diagnostics.iter();
+    all.map(|d| (d.severity, printer.line(d))).collect()
+}
+
 /// The one that systemd made for the service, else `/run/vipd`.
-fn state_folder() -> PathBuf {
+pub(super) fn state_folder() -> PathBuf {
     let folder = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
     folder
         .filter(|path| path.is_absolute())

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod mask;
+pub(crate) mod reload;
 pub(crate) mod render;
 pub(crate) mod sarif;
 pub(crate) mod table;

@@ -1,6 +1,8 @@
 //! From files to a [`model::Config`]: source → lex → expand → parse → lower.
-//! `vipd.toml` joins at the statements.
+//! `vipd.toml` joins at the statements, and leaves there for keepalived.conf.
 
+mod comments;
+pub mod convert;
 pub mod diagnostic;
 pub mod diff;
 mod expand;
@@ -12,9 +14,11 @@ pub mod lower;
 pub mod model;
 pub mod parse;
 pub mod peers;
+pub mod plan;
 pub mod programs;
 pub mod source;
 pub mod toml;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -52,6 +56,8 @@ pub struct Loaded {
     pub interfaces: Vec<InterfaceUse>,
     /// Programs that will run, for who may look.
     pub commands: Vec<CommandUse>,
+    /// Whether there is not one statement in it.
+    pub is_empty: bool,
 }
 
 impl Loaded {
@@ -88,7 +94,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     if toml::is_toml(path) {
         return toml::load(path, options, reader);
     }
-    let parsed = parse::parse(expand::Expander::new(path, options, reader));
+    let parsed = statements(path, options, reader);
     let Lowered {
         config,
         provenance,
@@ -108,5 +114,14 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
         diagnostics: all,
         interfaces,
         commands,
+        is_empty: parsed.statements.is_empty(),
     }
+}
+
+/// The statements of the configuration that begins at `path`, in either language.
+fn statements(path: &str, options: &Options, reader: &dyn Reader) -> parse::Parsed {
+    if toml::is_toml(path) {
+        return toml::parse(path, options, reader);
+    }
+    parse::parse(expand::Expander::new(path, options, reader))
 }

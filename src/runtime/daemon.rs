@@ -8,7 +8,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 
 use super::clock;
@@ -21,11 +20,15 @@ use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
 use super::names::Names;
 use super::notifier::{self, Notifies};
+use super::orders::{Order, Orders as Requests};
 use super::proof;
 use super::reload::Registry;
 use super::scripts::Scripts;
+use super::signals::Signals;
+use super::transaction::{self, Load, Prepared, Verdict};
 use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
+use crate::control::request::{Reply, Request};
 use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
@@ -82,9 +85,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn examine(command: &model::Command, globals: &model::Globals) -> Program {
     launch::examine(command, globals)
 }
-
-/// Reads the configuration anew. `None` means that it was refused, and why has been logged.
-pub type Load = Box<dyn Fn() -> Option<Config>>;
 
 /// How the daemon is to behave.
 #[derive(Debug, Clone, Default)]
@@ -217,11 +217,15 @@ impl Daemon {
         if let Some(config) = self.first.take() {
             self.adopt(config).await;
         }
+        let mut requests = Requests::listen(&options.state_folder);
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         tracing::info!("Startup complete");
         loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload(load).await,
+                _ = signals.hangup.recv() => {
+                    self.reload(load).await;
+                }
+                Some(order) = requests.next() => self.obey(order, load).await,
                 _ = signals.statistics.recv() => self.write_statistics(options),
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
@@ -321,20 +325,44 @@ impl Daemon {
         }
     }
 
-    async fn reload(&mut self, load: &Load) {
+    async fn obey(&mut self, order: Order, load: &Load) {
+        let reply = match order.request {
+            Request::Reload => self.reload(load).await,
+            Request::Plan { file } => {
+                let running = self.registry.config().clone();
+                match transaction::prepare(load, running, file).await.outcome {
+                    Ok(prepared) => Reply::Planned(prepared.considered),
+                    Err(refused) => refused,
+                }
+            }
+        };
+        // Whoever asked may have gone.
+        let _ = order.reply.send(reply);
+    }
+
+    /// Goes over to the file as it is now, or stays with what runs.
+    async fn reload(&mut self, load: &Load) -> Reply {
         let monotonic = sd_notify::NotifyState::monotonic_usec_now();
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         if let Ok(now) = monotonic {
             tell_systemd(&[now]);
         }
-        match load() {
-            Some(config) => {
+        let running = self.registry.config().clone();
+        let Verdict { remarks, outcome } = transaction::prepare(load, running, None).await;
+        transaction::log(&remarks);
+        let reply = match outcome {
+            Ok(Prepared { config, considered }) => {
                 self.adopt(config).await;
                 tracing::info!("Reload complete");
+                Reply::Reloaded(considered)
             }
-            None => tracing::error!("reload refused: everything stays as it was"),
-        }
+            Err(refused) => {
+                tracing::error!("reload refused: everything stays as it was");
+                refused
+            }
+        };
         tell_systemd(&[sd_notify::NotifyState::Ready]);
+        reply
     }
 
     /// Goes over to a configuration and waits until the engine runs it.
@@ -395,33 +423,6 @@ impl Daemon {
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }
-    }
-}
-
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    data: Signal,
-    statistics: Signal,
-    /// keepalived: `JSON`, `STATS_CLEAR` and `TDUMP`. Unheeded, they would end the process.
-    json: Signal,
-    clear: Signal,
-    threads: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            data: signal(SignalKind::user_defined1())?,
-            statistics: signal(SignalKind::user_defined2())?,
-            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
-            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
-            threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
-        })
     }
 }
 

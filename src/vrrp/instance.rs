@@ -1004,6 +1004,8 @@ impl Instance {
                     active_adver_interval: interval,
                 };
             }
+            // Nor may they put a refreshment off, or make a peer see more than it expects.
+            State::Active { .. } if before == self.config && !announce => {}
             State::Active { .. } => {
                 // At once, so that no peer misses one because the interval changed.
                 self.advertise(now, effects);

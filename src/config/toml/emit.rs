@@ -2,18 +2,21 @@
 //!
 //! Defaults are left out. What is read again equals what was written, field for field.
 
+mod values;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::value::Time;
 use crate::config::model::{
-    AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
-    Notify, OldChecksum, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, Transport,
-    VirtualMac,
+    AntiReplay, Authentication, Config, Firewall, Globals, Hmac, HmacMode, Instance, Notify,
+    OldChecksum, Pacing, PacingGroup, Peer, SyncGroup, TrackScript, Transport, VirtualMac,
 };
-use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
+use crate::types::{Family, Interval, Priority, Version};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::{Announcement, InstanceConfig};
+use values::{
+    address, argv, command, key, list, peer, quote, roll, secret, table, time, tracked, user,
+};
 
 /// The text that means `config`.
 #[must_use]
@@ -31,88 +34,6 @@ pub fn emit(config: &Config) -> String {
         text.group(group);
     }
     text.out
-}
-
-/// A text in quotes.
-fn quote(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// A key, in quotes if it needs them.
-fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(bare) {
-        name.to_owned()
-    } else {
-        quote(name)
-    }
-}
-
-fn time(time: Duration) -> String {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    quote(&Time(micros).text())
-}
-
-fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
-    let items: Vec<_> = items.iter().map(one).collect();
-    if items.iter().map(String::len).sum::<usize>() > 80 {
-        format!("[\n    {},\n]", items.join(",\n    "))
-    } else {
-        format!("[{}]", items.join(", "))
-    }
-}
-
-/// A table in braces; `members` are `key = value`.
-fn table(members: &[String]) -> String {
-    format!("{{ {} }}", members.join(", "))
-}
-
-fn user(user: &ScriptUser) -> String {
-    match &user.group {
-        Some(group) => quote(&format!("{}:{group}", user.user)),
-        None => quote(&user.user),
-    }
-}
-
-/// A line if it splits into the same words again, else the words.
-fn argv(argv: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    let is_plain = |word: &String| !word.is_empty() && word.chars().all(plain);
-    if argv.iter().all(is_plain) {
-        quote(&argv.join(" "))
-    } else {
-        list(argv, |word| quote(word))
-    }
-}
-
-fn command(command: &Command) -> String {
-    let words = argv(&command.argv);
-    match &command.user {
-        Some(name) => table(&[
-            format!("command = {words}"),
-            format!("user = {}", user(name)),
-        ]),
-        None => words,
-    }
-}
-
-fn secret(secret: &Secret) -> String {
-    quote(&String::from_utf8_lossy(secret.expose()))
-}
-
-/// `KEY = NAME`, or a table if the weight is not the one it has anyway.
-fn tracked(kind: &str, name: &str, weight: Weight, usual: Weight) -> String {
-    if weight == usual {
-        return quote(name);
-    }
-    let mut members = vec![
-        format!("{kind} = {}", quote(name)),
-        format!("weight = {}", weight.points),
-    ];
-    if weight.reverse || weight.reverse != usual.reverse {
-        members.push(format!("reverse = {}", weight.reverse));
-    }
-    table(&members)
 }
 
 #[derive(Default)]
@@ -262,9 +183,9 @@ impl Text {
             self.line("interface", quote(interface.as_str()));
         }
         self.protocol(protocol);
-        self.line("addresses", list(addresses, address));
+        self.line("addresses", roll(addresses, address));
         if !excluded.is_empty() {
-            self.line("excluded", list(excluded, address));
+            self.line("excluded", roll(excluded, address));
         }
         if addresses.is_empty() && protocol.family == Family::V6 {
             self.line("ipv6", true);
@@ -285,11 +206,11 @@ impl Text {
             let one = |t: &crate::config::model::TrackedScript| {
                 tracked("script", &t.script, t.weight, usual(&t.script))
             };
-            let scripts = list(track_scripts, one);
+            let scripts = roll(track_scripts, one);
             self.line("track.scripts", scripts);
         }
         if !track_interfaces.is_empty() {
-            let interfaces = list(track_interfaces, |t| {
+            let interfaces = roll(track_interfaces, |t| {
                 tracked(
                     "interface",
                     t.interface.as_str(),
@@ -409,7 +330,7 @@ impl Text {
                 old_checksum,
             } => {
                 let ranged = |p: &Peer| p.min_hop_limit > 0 || p.max_hop_limit < u8::MAX;
-                members.push(format!("peers = {}", list(peers, peer)));
+                members.push(format!("peers = {}", roll(peers, peer)));
                 if let Some(source) = source {
                     members.push(format!("source = {}", quote(&source.to_string())));
                 }
@@ -550,87 +471,4 @@ impl Text {
         self.line("members", list(members, |name| quote(name)));
         self.notify(notify);
     }
-}
-
-fn peer(peer: &Peer) -> String {
-    let address = quote(&peer.host.to_string());
-    if *peer == Peer::new(peer.host.clone()) {
-        return address;
-    }
-    table(&[
-        format!("address = {address}"),
-        format!("min_ttl = {}", peer.min_hop_limit),
-        format!("max_ttl = {}", peer.max_hop_limit),
-    ])
-}
-
-fn address(address: &VirtualAddress) -> String {
-    let VirtualAddress {
-        address: ip,
-        prefix_len,
-        interface,
-        scope,
-        label,
-        broadcast,
-        peer,
-        home,
-        duplicate_detection,
-        manage_temporary,
-        no_prefix_route,
-        autojoin,
-        untracked,
-        virtual_mac,
-        preferred_lifetime,
-    } = address;
-    let text = quote(&format!("{ip}/{prefix_len}"));
-    if *address == VirtualAddress::new(*ip, *prefix_len) {
-        return text;
-    }
-    let mut members = vec![format!("address = {text}")];
-    let mut text = |key: &str, value: Option<String>| {
-        members.extend(value.map(|value| format!("{key} = {}", quote(&value))));
-    };
-    text("interface", interface.as_ref().map(ToString::to_string));
-    text("label", label.clone());
-    text("scope", scope_word(*scope));
-    text(
-        "broadcast",
-        broadcast.map(|b| match b {
-            Broadcast::HostBitsSet => "+".to_owned(),
-            Broadcast::HostBitsClear => "-".to_owned(),
-            Broadcast::Address(address) => address.to_string(),
-        }),
-    );
-    text("peer", peer.map(|(ip, length)| format!("{ip}/{length}")));
-    text(
-        "preferred_lifetime",
-        preferred_lifetime.map(|seconds| match seconds {
-            u32::MAX => "forever".to_owned(),
-            seconds => format!("{seconds}s"),
-        }),
-    );
-    let switches = [
-        ("home", *home, true),
-        ("duplicate_detection", *duplicate_detection, true),
-        ("manage_temporary", *manage_temporary, true),
-        ("prefix_route", *no_prefix_route, false),
-        ("autojoin", *autojoin, true),
-        ("track", *untracked, false),
-        ("virtual_mac", *virtual_mac, true),
-    ];
-    let set = switches.iter().filter(|(_, set, _)| *set);
-    members.extend(set.map(|(key, _, word)| format!("{key} = {word}")));
-    table(&members)
-}
-
-/// Nothing for the default.
-fn scope_word(scope: Scope) -> Option<String> {
-    Some(match scope {
-        Scope::Global => return None,
-        Scope::Site => "site".to_owned(),
-        Scope::Link => "link".to_owned(),
-        Scope::Host => "host".to_owned(),
-        Scope::Nowhere => "nowhere".to_owned(),
-        Scope::Other(number) => number.to_string(),
-    })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::defaults::Defaults;
 use super::value::{At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time};
 
 /// Configuration of vipd.
@@ -19,10 +20,19 @@ pub(super) struct Document {
     pub(super) pacing: Pacing,
     /// Scripts that say whether a service is well, by name.
     pub(super) script: Named<Script>,
+    /// Options for every instance that does not write them itself.
+    pub(super) defaults: Option<At<Defaults>>,
     /// Virtual routers, by name.
     pub(super) instance: Named<Instance>,
     /// Instances that are active together or not at all, by name.
     pub(super) group: Named<Group>,
+}
+
+impl Document {
+    /// Options for instances that do not write them.
+    pub(super) fn defaults(&self) -> Option<&Instance> {
+        self.defaults.as_ref().map(|defaults| &defaults.0)
+    }
 }
 
 /// What holds for the whole daemon.
@@ -114,7 +124,7 @@ pub(super) struct Script {
 }
 
 /// A virtual router: the addresses that move, and how they are elected.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Instance {
     /// Interface of the adverts, and of the addresses that name none. With peers and their `source`
@@ -243,7 +253,7 @@ pub(super) enum Checksum {
 }
 
 /// Authentication of adverts: one of the three.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Auth {
     /// A password of at most 8 characters that adverts carry in clear text; version 2.
@@ -326,7 +336,7 @@ pub(super) struct Multicast {
 }
 
 /// What decides whether a node is fit to be active.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Track {
     /// Scripts by name.
@@ -429,7 +439,7 @@ pub(super) struct GroupNotify {
 }
 
 /// How often the addresses are announced. Times are whole seconds; `0s` means never.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Announce {
     /// Announcements on becoming active; default 5.

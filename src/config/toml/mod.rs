@@ -3,16 +3,21 @@
 //! Every check of a value and of a finished instance is in `lower`, which reads both languages.
 //! What keepalived passes over with a warning is an error here.
 
+mod defaults;
 mod emit;
 mod format;
+mod kept;
 mod read;
 mod secrets;
 mod translate;
 mod value;
 mod words;
+mod writer;
 
 pub use emit::emit;
 pub use secrets::secrets;
+
+use std::collections::BTreeSet;
 
 use format::Document;
 use read::{error, read, span};
@@ -22,7 +27,7 @@ use value::OneOrMore;
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::key_files::KeyFiles;
 use super::lower::{Lowered, NAMED_PEER, lower};
-use super::model::Config;
+use super::parse::Parsed;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
 
@@ -73,6 +78,53 @@ fn without_null(schema: &mut serde_json::Value) {
 
 /// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
 pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
+    let Translation { parsed, listeners } = translate(path, options, reader);
+    let Lowered {
+        mut config,
+        provenance,
+        diagnostics,
+        interfaces,
+        commands,
+    } = lower(
+        &parsed.statements,
+        KeyFiles::read(&parsed.statements, reader),
+    );
+    for instance in &mut config.instances {
+        instance.protocol.listen_before_lead |= listeners.contains(&instance.name);
+    }
+    let mut said = parsed.diagnostics;
+    // keepalived could not read this file anyway.
+    let ours = diagnostics.into_iter().filter(|d| d.code != NAMED_PEER);
+    said.extend(ours.map(|mut diagnostic| {
+        words::speak(&mut diagnostic);
+        diagnostic
+    }));
+    let mut loaded = Loaded {
+        sources: parsed.sources,
+        config,
+        provenance,
+        diagnostics: said,
+        interfaces,
+        commands,
+        is_empty: parsed.statements.is_empty(),
+    };
+    loaded.sort_diagnostics();
+    loaded
+}
+
+/// The statements that the configuration at `path` stands for.
+pub(super) fn parse(path: &str, options: &Options, reader: &dyn Reader) -> Parsed {
+    translate(path, options, reader).parsed
+}
+
+/// A configuration in statements, and what none of keepalived's could say.
+struct Translation {
+    parsed: Parsed,
+    /// Names of the instances with `listen_before_lead`.
+    listeners: BTreeSet<String>,
+}
+
+fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation {
     let mut loading = Loading {
         sources: SourceMap::default(),
         reader,
@@ -82,8 +134,10 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     loading.main(path);
     let scripts = loading.documents.iter().flat_map(|(_, d)| &d.script.0);
     let weights = scripts.filter_map(|(name, s)| Some((name.value.clone(), s.weight.as_ref()?.0)));
+    let main = loading.documents.first();
     let mut translator = Translator {
         weights: weights.collect(),
+        defaults: main.and_then(|(file, document)| Some((document.defaults()?, *file))),
         options,
         reader,
         diagnostics: loading.diagnostics,
@@ -93,48 +147,25 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         translator.document(document, *file, &mut all);
     }
     let parts = [all.globals, all.scripts, all.instances, all.groups];
-    let statements: Vec<_> = parts.into_iter().flatten().collect();
-    let Lowered {
-        mut config,
-        provenance,
-        diagnostics,
-        interfaces,
-        commands,
-    } = lower(&statements, KeyFiles::read(&statements, reader));
-    for (_, document) in &loading.documents {
-        beyond_keepalived(document, &mut config);
+    Translation {
+        parsed: Parsed {
+            statements: parts.into_iter().flatten().collect(),
+            sources: loading.sources,
+            diagnostics: translator.diagnostics,
+        },
+        listeners: listeners(&loading.documents),
     }
-    let mut said = translator.diagnostics;
-    // keepalived could not read this file anyway.
-    let ours = diagnostics.into_iter().filter(|d| d.code != NAMED_PEER);
-    said.extend(ours.map(|mut diagnostic| {
-        words::speak(&mut diagnostic);
-        diagnostic
-    }));
-    let mut loaded = Loaded {
-        sources: loading.sources,
-        config,
-        provenance,
-        diagnostics: said,
-        interfaces,
-        commands,
-    };
-    loaded.sort_diagnostics();
-    loaded
 }
 
-/// What no statement of keepalived's could say.
-fn beyond_keepalived(document: &Document, config: &mut Config) {
-    for (name, instance) in &document.instance.0 {
-        let listens = instance
-            .listen_before_lead
-            .as_ref()
-            .is_some_and(|l| l.value);
-        let here = config.instances.iter_mut().find(|i| i.name == name.value);
-        if let Some(here) = here {
-            here.protocol.listen_before_lead |= listens;
-        }
-    }
+fn listeners(documents: &[(FileId, Document)]) -> BTreeSet<String> {
+    let written = |i: &format::Instance| i.listen_before_lead.as_ref().map(|l| l.value);
+    let usual = documents.first().and_then(|(_, d)| written(d.defaults()?));
+    let listens = |i: &format::Instance| written(i).or(usual).unwrap_or(false);
+    let instances = documents.iter().flat_map(|(_, d)| &d.instance.0);
+    instances
+        .filter(|(_, instance)| listens(instance))
+        .map(|(name, _)| name.value.clone())
+        .collect()
 }
 
 /// The files of a configuration while they are read.
@@ -158,6 +189,13 @@ impl Loading<'_> {
                 return;
             }
         };
+        let defaults = document.defaults.as_ref();
+        for (key, place) in defaults.map(|d| d.misplaced(&d.place)).unwrap_or_default() {
+            let message = format!("`{key}` is an instance's own");
+            let misplaced = error(504, message, span(file, &place), "");
+            let help = "write it in each `[instance.NAME]`";
+            self.diagnostics.push(misplaced.help(help));
+        }
         let include = document.include.clone();
         self.documents.push((file, document));
         let Some(include) = include else { return };
@@ -185,6 +223,12 @@ impl Loading<'_> {
             let message = "a file that is included cannot include others";
             let at = span(file, &include.place);
             self.diagnostics.push(error(506, message, at, ""));
+        }
+        if let Some(defaults) = &document.defaults {
+            let message = "a file that is included has no `[defaults]` of its own";
+            let misplaced = error(506, message, span(file, &defaults.place), "");
+            self.diagnostics
+                .push(misplaced.help("write them in the file that includes it"));
         }
         self.documents.push((file, document));
     }

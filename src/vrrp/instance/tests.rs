@@ -533,6 +533,20 @@ fn reloads_that_change_nothing_do_not_hold_a_takeover_up() {
 }
 
 #[test]
+fn reloads_that_change_nothing_leave_an_active_router_alone() {
+    let mut config = config(Version::V3, 100);
+    config.announcement.refresh = Some(Duration::from_secs(10));
+    let mut bench = Bench::active(config.clone());
+    let before = bench.instance.deadline();
+    let input = Input::Reconfigured {
+        config: Box::new(config),
+        announce: false,
+    };
+    assert_eq!(bench.feed(4010, input), []);
+    assert_eq!(bench.instance.deadline(), before);
+}
+
+#[test]
 fn what_bars_a_start_keeps_from_starting_and_not_from_going_on() {
     for fault in [Fault::TrackerPending(TrackerId(1)), Fault::PeersUnknown] {
         let mut bench = Bench::active(config(Version::V3, 100));
