@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use diagnostic::{Code, Diagnostic, Severity};
 use key_files::KeyFiles;
-use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
+use lower::{Beyond, CommandUse, InterfaceUse, Lowered, Provenance};
 use model::Config;
 use source::{Reader, SourceMap};
 
@@ -98,6 +98,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     } = lower::lower(
         &parsed.statements,
         KeyFiles::read(&parsed.statements, reader),
+        Beyond::default(),
     );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);

@@ -1,6 +1,7 @@
 //! One virtual router: its states, timers and transitions.
 
 mod config;
+mod doubles;
 mod fault;
 mod hearing;
 mod life;
@@ -14,8 +15,10 @@ use std::time::Duration;
 pub use config::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
 pub use fault::Fault;
 
+use doubles::Doubles;
+
 use super::group::GroupId;
-use crate::types::{Instant, Interval, Priority};
+use crate::types::{Instant, Interval, Priority, Version};
 use crate::wire::vrrp::Advert;
 
 /// Added to the longest skew time while a router that shuts down waits for its successor.
@@ -186,6 +189,8 @@ pub struct Instance {
     other_owner: Option<(IpAddr, Instant)>,
     /// The other owner that would not stop, and has the addresses now.
     yielded_to: Option<IpAddr>,
+    /// Who has sent version 3 lately, where both versions are heard.
+    doubles: Doubles,
 }
 
 impl Instance {
@@ -218,6 +223,7 @@ impl Instance {
             reannounced_at: None,
             other_owner: None,
             yielded_to: None,
+            doubles: Doubles::default(),
         }
     }
 
@@ -323,7 +329,11 @@ impl Instance {
     /// How long the takeover of a peer may last: after a release, and without one.
     #[must_use]
     pub fn ties(&self) -> Ties {
-        let interval = self.config.advertisement_interval;
+        // A peer that knows version 2 alone counts in whole seconds.
+        let interval = match self.config.speaks(Version::V2) {
+            true => self.config.interval_in(Version::V2),
+            false => self.config.advertisement_interval,
+        };
         let longest_skew = self.skew_time(interval, Priority::RELEASE);
         Ties {
             longest_skew,

@@ -13,7 +13,7 @@ use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::util;
 
 pub use emit::{Outgoing, emit, seal};
-pub use receive::{Demands, Received, Unproven, receive, receive_proven, vrid};
+pub use receive::{Demands, Received, Unproven, receive, receive_proven, version, vrid};
 pub use rejected::Rejected;
 
 use super::auth::ah;
@@ -91,6 +91,8 @@ pub struct Advert {
     pub priority: Priority,
     /// Its interval.
     pub interval: Interval,
+    /// The version that it came in.
+    pub version: Version,
 }
 
 /// Bytes of a message with `count` addresses.

@@ -21,7 +21,7 @@ use value::OneOrMore;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::key_files::KeyFiles;
-use super::lower::{Lowered, lower};
+use super::lower::{Beyond, Lowered, lower};
 use super::model::Config;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
@@ -48,6 +48,9 @@ fn without_null(schema: &mut serde_json::Value) {
         Value::Object(members) => {
             if members.get("default").is_some_and(Value::is_null) {
                 members.remove("default");
+            }
+            if let Some(Value::Array(choices)) = members.get_mut("enum") {
+                choices.retain(|choice| !choice.is_null());
             }
             for key in ["type", "anyOf"] {
                 let Some(Value::Array(kinds)) = members.get_mut(key) else {
@@ -100,7 +103,11 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         diagnostics,
         interfaces,
         commands,
-    } = lower(&statements, KeyFiles::read(&statements, reader));
+    } = lower(
+        &statements,
+        KeyFiles::read(&statements, reader),
+        beyond(&loading.documents),
+    );
     for (_, document) in &loading.documents {
         beyond_keepalived(document, &mut config);
     }
@@ -119,6 +126,24 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     };
     loaded.sort_diagnostics();
     loaded
+}
+
+/// What `lower` has to know of that no statement of keepalived's could say.
+fn beyond(documents: &[(FileId, Document)]) -> Beyond {
+    let mut beyond = Beyond::default();
+    for (name, instance) in documents.iter().flat_map(|(_, d)| &d.instance.0) {
+        if instance.version.as_ref().is_some_and(|v| v.value.is_both()) {
+            beyond.both_versions.insert(name.value.clone());
+        }
+        if instance
+            .require_link_local
+            .as_ref()
+            .is_some_and(|r| r.value)
+        {
+            beyond.require_link_local.insert(name.value.clone());
+        }
+    }
+    beyond
 }
 
 /// What no statement of keepalived's could say.

@@ -133,7 +133,10 @@ impl Driver {
                 member.name
             );
         }
-        let (ours, theirs) = (member.checksum_form(), received.checksum);
+        let (ours, theirs) = (
+            member.checksum_form(received.advert.version),
+            received.checksum,
+        );
         if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
             tracing::warn!(
                 instance = &*member.name,
@@ -144,7 +147,8 @@ impl Driver {
                 ours.describe()
             );
         }
-        let interval = member.config.protocol.advertisement_interval;
+        let version = received.advert.version;
+        let interval = member.config.protocol.interval_in(version);
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
             tracing::warn!(

@@ -48,6 +48,9 @@ pub struct InstanceConfig {
     pub family: Family,
     /// Version spoken. keepalived: `version`, `vrrp_version`.
     pub version: Version,
+    /// Version 2 is spoken beside version 3, for a migration. RFC 9568 §8.4.2; keepalived has no
+    /// such option, false.
+    pub with_version_2: bool,
     /// Base priority, 1–255; trackers change it. keepalived: `priority`, 100.
     pub priority: Priority,
     /// Time between adverts. keepalived: `advert_int`, 1 s.
@@ -90,6 +93,7 @@ impl InstanceConfig {
             vrid,
             family: Family::V4,
             version: Version::V2,
+            with_version_2: false,
             priority: Priority::DEFAULT,
             advertisement_interval: Interval::DEFAULT,
             preempt_mode: true,
@@ -106,9 +110,29 @@ impl InstanceConfig {
         }
     }
 
+    /// Whether adverts of `version` are sent and heard.
+    #[must_use]
+    pub fn speaks(&self, version: Version) -> bool {
+        self.version == version || (self.with_version_2 && version == Version::V2)
+    }
+
+    /// The interval that our adverts of `version` carry. Version 2 has whole seconds only: where
+    /// it is spoken beside version 3, a part of one counts as a whole one.
+    #[must_use]
+    pub fn interval_in(&self, version: Version) -> Interval {
+        let whole = Interval::from_secs(self.advertisement_interval.whole_secs());
+        match version {
+            Version::V2 => whole.unwrap_or(self.advertisement_interval),
+            Version::V3 => self.advertisement_interval,
+        }
+    }
+
     /// Whether a Backup waits just as long with `other`.
     pub(super) fn times_like(&self, other: &Self) -> bool {
-        let times = |c: &Self| (c.version, c.advertisement_interval, c.down_timer_adverts);
+        let times = |c: &Self| {
+            let versions = (c.version, c.with_version_2);
+            (versions, c.advertisement_interval, c.down_timer_adverts)
+        };
         times(self) == times(other)
     }
 }

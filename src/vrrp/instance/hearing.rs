@@ -33,6 +33,9 @@ impl Instance {
         if deaf || self.is_held(now) {
             return;
         }
+        if self.config.with_version_2 && self.doubles.repeats(now, advert) {
+            return;
+        }
         match self.state {
             State::Initialize => self.successor_heard(now, advert),
             State::Backup {

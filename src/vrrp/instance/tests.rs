@@ -2,6 +2,7 @@
 
 mod active;
 mod backup;
+mod both;
 mod life;
 mod owners;
 mod properties;
@@ -29,6 +30,7 @@ fn advert(priority: u8, source: &str) -> Input {
         source: source.parse().unwrap(),
         priority: Priority::new(priority),
         interval: Interval::DEFAULT,
+        version: Version::V3,
     })
 }
 

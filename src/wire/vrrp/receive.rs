@@ -43,8 +43,10 @@ pub struct Demands<'a> {
     pub version: Version,
     /// VRRPv2 authentication.
     pub authentication: &'a Authentication,
-    /// VRRPv2 adverts must carry this interval.
-    pub interval: Interval,
+    /// VRRPv2 adverts must carry this interval; any if `None`.
+    pub interval: Option<Interval>,
+    /// Over IPv6 the first address must be link-local. RFC 9568 §7.1; keepalived: never.
+    pub link_local_first: bool,
     /// TTL must be 255: multicast always, unicast only when asked for.
     pub check_hop_limit: bool,
 }
@@ -56,6 +58,15 @@ pub struct Demands<'a> {
 pub fn vrid(packet: &Packet<'_>) -> Result<Vrid, Rejected> {
     let fixed = fixed_part(packet.payload)?;
     Vrid::new(fixed[1]).ok_or(Rejected::UnknownVrid)
+}
+
+/// The version that a packet says it is of: 2 if it says so, else 3, for the checks to judge.
+#[must_use]
+pub fn version(packet: &Packet<'_>) -> Version {
+    match packet.payload.first().map(|first| first >> 4) {
+        Some(2) => Version::V2,
+        Some(_) | None => Version::V3,
+    }
 }
 
 /// What an advert has to prove its origin, before anything else of it is believed.
@@ -122,19 +133,26 @@ pub fn receive_proven(
         return Err(Rejected::NoAddresses);
     }
     let interval = match demands.version {
-        Version::V2 => Interval::from_secs(fixed[5]).filter(|i| *i == demands.interval),
+        Version::V2 => {
+            Interval::from_secs(fixed[5]).filter(|i| demands.interval.is_none_or(|ours| ours == *i))
+        }
         Version::V3 => Interval::from_centis(u16::from_be_bytes([fixed[4] & 0x0f, fixed[5]])),
     };
     let advert = Advert {
         source: packet.source,
         priority: Priority::new(fixed[2]),
         interval: interval.ok_or(Rejected::Interval)?,
+        version: demands.version,
     };
-    Ok(Received {
+    let received = Received {
         advert,
         addresses: addresses(message, family, count),
         checksum,
-    })
+    };
+    if demands.link_local_first && !received.lists_link_local_first() {
+        return Err(Rejected::FirstAddress);
+    }
+    Ok(received)
 }
 
 /// Cuts a payload where the message must end.

@@ -19,6 +19,8 @@ pub enum Rejected {
     Checksum,
     /// No addresses. RFC 9568 §5.2.5.
     NoAddresses,
+    /// The first IPv6 address is not link-local, and that is demanded. RFC 9568 §7.1.
+    FirstAddress,
     /// Interval is zero (v3), or differs from ours (v2). RFC 9568 §7.1, RFC 3768 §7.1.
     Interval,
     /// Authentication type that no RFC knows.
@@ -57,7 +59,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// All reasons, in the order of the checks.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NotVrrp,
         Self::Truncated,
         Self::Length,
@@ -66,6 +68,7 @@ impl Rejected {
         Self::Type,
         Self::Checksum,
         Self::NoAddresses,
+        Self::FirstAddress,
         Self::Interval,
         Self::AuthTypeUnknown,
         Self::AuthTypeMismatch,
@@ -97,6 +100,7 @@ impl Rejected {
             Self::Type => "unknown packet type",
             Self::Checksum => "wrong checksum",
             Self::NoAddresses => "no addresses in the advert",
+            Self::FirstAddress => "the first address is not link-local",
             Self::Interval => "advertisement interval differs",
             Self::AuthTypeUnknown => "unknown authentication type",
             Self::AuthTypeMismatch => "authentication type differs",

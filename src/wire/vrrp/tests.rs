@@ -38,7 +38,8 @@ fn demands(version: Version, authentication: &Authentication) -> Demands<'_> {
     Demands {
         version,
         authentication,
-        interval: Interval::DEFAULT,
+        interval: Some(Interval::DEFAULT),
+        link_local_first: false,
         check_hop_limit: true,
     }
 }
@@ -330,6 +331,39 @@ fn room_for_addresses_is_what_the_rest_leaves() {
     assert_eq!((room(none), room(trailer)), (90, 89));
 }
 
+#[test]
+fn v2_adverts_of_any_interval_are_taken_where_none_is_demanded() {
+    let vip = [IpAddr::from([192, 168, 1, 100])];
+    let slow = Outgoing {
+        interval: Interval::from_secs(7).unwrap(),
+        ..outgoing(Version::V2, &Authentication::None, &vip)
+    };
+    let bytes = emit(&slow);
+    let demands = Demands {
+        interval: None,
+        ..demands(Version::V2, &Authentication::None)
+    };
+    let got = receive(&packet(&bytes), &demands).unwrap().advert;
+    assert_eq!((got.interval.centis(), got.version), (700, Version::V2));
+}
+
+#[test]
+fn a_list_that_begins_with_a_global_address_is_discarded_where_that_is_demanded() {
+    let global = [IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 0x100])];
+    let both = [LINK_LOCAL.into(), global[0]];
+    let answer = |list: &[IpAddr], link_local_first| {
+        let bytes = emit(&outgoing_v6(Version::V3, list));
+        let demands = Demands {
+            link_local_first,
+            ..demands(Version::V3, &Authentication::None)
+        };
+        receive(&packet_v6(&bytes), &demands).map(|_| ())
+    };
+    assert_eq!(answer(&global, true), Err(Rejected::FirstAddress));
+    assert_eq!(answer(&global, false), Ok(()));
+    assert_eq!(answer(&both, true), Ok(()));
+}
+
 proptest! {
     #[test]
     fn what_is_emitted_over_ipv6_is_received(
@@ -343,7 +377,7 @@ proptest! {
             ..outgoing_v6(version, &list)
         };
         let bytes = emit(&out);
-        let demand = Demands { interval, ..demands(version, &Authentication::None) };
+        let demand = Demands { interval: Some(interval), ..demands(version, &Authentication::None) };
         let got = receive(&packet_v6(&bytes), &demand).unwrap();
         prop_assert_eq!(got.advert.priority, out.priority);
         prop_assert_eq!(got.advert.interval, interval);
@@ -365,7 +399,7 @@ proptest! {
             ..outgoing(version, &auth, &list)
         };
         let bytes = emit(&out);
-        let demand = Demands { interval, ..demands(version, &auth) };
+        let demand = Demands { interval: Some(interval), ..demands(version, &auth) };
         prop_assert_eq!(vrid(&packet(&bytes)).unwrap(), out.vrid);
         let got = receive(&packet(&bytes), &demand).unwrap();
         prop_assert_eq!(got.advert.priority, out.priority);

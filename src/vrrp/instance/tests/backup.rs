@@ -128,6 +128,7 @@ fn v3_adopts_the_active_routers_interval_and_v2_does_not() {
                 source: "10.0.0.1".parse().unwrap(),
                 priority: Priority::new(200),
                 interval: Interval::from_centis(200).unwrap(),
+                version: Version::V3,
             }),
         );
         bench.down_in(100).unwrap()
@@ -147,6 +148,7 @@ fn a_former_backup_of_a_slow_router_counts_with_its_own_interval_again() {
             source: "10.0.0.1".parse().unwrap(),
             priority: Priority::new(200),
             interval: Interval::from_centis(400).unwrap(),
+            version: Version::V3,
         }),
     );
     bench.expire();

@@ -10,11 +10,14 @@ fn any_input() -> impl Strategy<Value = Input> {
         (0u32..3).prop_map(|t| Fault::Tracker(TrackerId(t))),
         (0u32..3).prop_map(|t| Fault::TrackerPending(TrackerId(t))),
     ];
-    let advert = (any::<u8>(), any::<u32>(), 1u16..=4095).prop_map(|(priority, source, centis)| {
+    let version = prop_oneof![Just(Version::V2), Just(Version::V3)];
+    let advert = (any::<u8>(), any::<u32>(), 1u16..=4095, version);
+    let advert = advert.prop_map(|(priority, source, centis, version)| {
         Input::Advert(Advert {
             source: std::net::Ipv4Addr::from(source).into(),
             priority: Priority::new(priority),
             interval: Interval::from_centis(centis).unwrap(),
+            version,
         })
     });
     prop_oneof![
@@ -53,6 +56,7 @@ fn any_config() -> impl Strategy<Value = InstanceConfig> {
                 preempt_delay: Duration::from_millis(delay),
                 start_active,
                 listen_before_lead: delay % 2 == 0,
+                with_version_2: v3 && delay % 5 == 0,
                 late_timer_priority: (delay % 3 == 0).then_some(Priority::new(100)),
                 down_timer_adverts: adverts,
                 advertisement_interval: if v3 {
