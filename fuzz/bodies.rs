@@ -31,7 +31,8 @@ pub(crate) fn packet(data: &[u8]) {
         } else {
             &password
         },
-        interval: Interval::DEFAULT,
+        interval: (choice & 16 == 0).then_some(Interval::DEFAULT),
+        link_local_first: choice & 32 != 0,
         check_hop_limit: choice & 4 == 0,
     };
     if choice & 0x80 != 0 {
@@ -101,6 +102,7 @@ pub(crate) fn inputs(data: &[u8]) {
                     priority: Priority::new(what),
                     interval: Interval::from_centis(u16::from(value) + 1)
                         .unwrap_or(Interval::DEFAULT),
+                    version: Version::V3,
                 }),
             ),
             _ => Event::Deadline,

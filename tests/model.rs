@@ -191,6 +191,7 @@ impl Model {
             source: Self::address(from),
             priority,
             interval,
+            version: Version::V3,
         };
         for to in (0..self.configs.len()).filter(|to| *to != from) {
             // A millisecond on the way; lost; or held back for a third of the interval.

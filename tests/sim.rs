@@ -322,6 +322,7 @@ impl Network {
             source: self.nodes[from].address,
             priority,
             interval: self.nodes[from].config.advertisement_interval,
+            version: Version::V3,
         };
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             if self.rng.random_bool(self.loss) {

@@ -162,6 +162,89 @@ fn a_file_that_is_not_there_is_an_error() {
     assert_eq!(loaded.diagnostics, []);
 }
 
+/// An instance with these lines.
+fn instance_of(lines: &str) -> Loaded {
+    of(&format!(
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\n{lines}"
+    ))
+}
+
+#[test]
+fn both_versions_are_for_ipv4_and_have_no_authentication_header() {
+    let four = "version = \"both\"\naddresses = [\"192.0.2.10/24\"]\n";
+    let loaded = instance_of(&format!(
+        "{four}interval = \"2s\"\nauth.password = \"1234\"\n"
+    ));
+    assert_eq!(said(&loaded), "");
+    let instance = &loaded.config.instances[0];
+    assert_eq!(instance.protocol.version, Version::V3);
+    assert!(instance.protocol.with_version_2);
+    assert!(matches!(
+        instance.authentication,
+        Authentication::Password(_)
+    ));
+    for (lines, code) in [
+        (format!("{four}auth.ah = \"1234\"\n"), "K0504"),
+        (
+            "version = \"both\"\naddresses = [\"fe80::51/64\"]\n".to_owned(),
+            "K0507",
+        ),
+        (
+            "version = \"all\"\naddresses = [\"192.0.2.10/24\"]\n".to_owned(),
+            "K0503",
+        ),
+    ] {
+        let loaded = instance_of(&lines);
+        assert!(
+            loaded.is_refused() && said(&loaded).contains(code),
+            "{}",
+            said(&loaded)
+        );
+    }
+}
+
+#[test]
+fn with_both_versions_a_part_of_a_second_is_named() {
+    let lines = "version = \"both\"\ninterval = \"1500ms\"\naddresses = [\"192.0.2.10/24\"]\n";
+    let loaded = instance_of(lines);
+    let said = said(&loaded);
+    assert!(
+        said.contains("Advice K0508 routers that speak version 2 alone are told 2 s"),
+        "{said}"
+    );
+    assert!(!loaded.is_refused());
+}
+
+/// RFC 9568 §6.1: advice, and an error where it is demanded of others too.
+#[test]
+fn a_list_of_ipv6_addresses_should_begin_with_a_link_local_one() {
+    let global = "addresses = [\"fd00::100/64\", \"fe80::51/64\"]\n";
+    let advice = instance_of(global);
+    assert!(
+        said(&advice).contains("4:14 Advice K0429"),
+        "{}",
+        said(&advice)
+    );
+    assert!(!advice.is_refused());
+    let error = instance_of(&format!("{global}require_link_local = true\n"));
+    assert!(
+        said(&error).contains("4:14 Error K0429"),
+        "{}",
+        said(&error)
+    );
+    assert!(error.is_refused());
+    let first = "addresses = [\"fe80::51/64\", \"fd00::100/64\"]\nrequire_link_local = true\n";
+    let right = instance_of(first);
+    assert_eq!(said(&right), "");
+    assert!(right.config.instances[0].require_link_local);
+    let four = instance_of("addresses = [\"192.0.2.10/24\"]\nrequire_link_local = true\n");
+    assert!(
+        four.is_refused() && said(&four).contains("K0507"),
+        "{}",
+        said(&four)
+    );
+}
+
 #[test]
 fn the_origin_of_a_value_is_known() {
     let loaded = of(
@@ -516,7 +599,7 @@ prop_compose! {
         v3: bool, priority in 1_u8..=255, interval in 1_u16..=4095, preempt_mode: bool,
         delay in 0_u64..2_000_000, start_active: bool, down in 1_u8..=100, lower: bool,
         higher: bool, announcement in announcement(), hears: bool, late in option::of(1_u8..=254),
-        listen: bool
+        listen: bool, both: bool
     ) -> InstanceConfig {
         let version = if v3 { Version::V3 } else { Version::V2 };
         let owner = priority == 255;
@@ -524,6 +607,7 @@ prop_compose! {
         let centis = if v3 { interval } else { interval % 255 * 100 + 100 };
         InstanceConfig {
             version, preempt_mode, announcement,
+            with_version_2: both && v3,
             priority: Priority::new(priority),
             advertisement_interval: Interval::from_centis(centis).unwrap(),
             preempt_delay: Duration::from_micros(if preempt_mode { delay } else { 0 }),
@@ -547,13 +631,15 @@ prop_compose! {
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
         virtual_mac in option::of(virtual_mac()), accept: bool,
-        track_source: bool, skip_address_check: bool, routed: bool, own6 in option::of(vec(address6(), 0..4))
+        track_source: bool, skip_address_check: bool, link_local: bool, routed: bool,
+        own6 in option::of(vec(address6(), 0..4))
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
         let mut transport = transport;
         let password = password.filter(|_| own6.is_none());
         if let Some(own6) = own6 {
             protocol.family = Family::V6;
+            protocol.with_version_2 = false;
             addresses = own6;
             transport = over_ipv6(transport);
         }
@@ -573,9 +659,13 @@ prop_compose! {
             weight.points = if owner { 0 } else { weight.points };
             weight
         };
+        let old = protocol.version == Version::V2 || protocol.with_version_2;
+        let header = header && protocol.version == Version::V2;
+        let begins = |a: &VirtualAddress| matches!(a.address, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let require_link_local = link_local && addresses.first().is_some_and(begins);
         let authentication = match (hmac, password) {
             (Some(hmac), _) => Authentication::Hmac(hmac),
-            (None, Some(text)) if protocol.version == Version::V2 => {
+            (None, Some(text)) if old => {
                 let secret = Secret::new(text.as_bytes());
                 if header { Authentication::Header(secret) } else { Authentication::Password(secret) }
             }
@@ -610,6 +700,7 @@ prop_compose! {
         Instance {
             name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
             checksum_without_pseudo_header: checksum,
+            require_link_local,
             accept_mode: accept || owner, virtual_mac, track_source, skip_address_check,
             ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
         }

@@ -423,7 +423,8 @@ fn form(frame: &Captured) -> Option<ChecksumForm> {
     let demands = Demands {
         version: Version::V3,
         authentication: &Authentication::None,
-        interval: Interval::DEFAULT,
+        interval: Some(Interval::DEFAULT),
+        link_local_first: false,
         check_hop_limit: false,
     };
     receive(&packet, &demands).ok().map(|r| r.checksum)

@@ -495,6 +495,18 @@ const EXPLANATIONS: &[Explanation] = &[
         "Only the main file includes.",
     ),
     row(
+        507,
+        "The key makes no sense for the address family of the instance: version 2 knows IPv4 only, and only adverts over IPv6 list a link-local address.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\naddresses = [\"fe80::51/64\"]\n",
+        "Take the key out.",
+    ),
+    row(
+        508,
+        "With both versions, adverts of version 2 leave at the configured rate but carry whole seconds. A router that knows version 2 alone waits for three of the seconds that it is told.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\ninterval = \"100ms\"\naddresses = [\"192.0.2.10/24\"]\n",
+        "Nothing, if such routers may be slower; else write whole seconds.",
+    ),
+    row(
         601,
         "No other node knows this virtual router, so nobody takes over its address.",
         "",

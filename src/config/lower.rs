@@ -100,11 +100,21 @@ pub struct Lowered {
     pub commands: Vec<CommandUse>,
 }
 
+/// What `vipd.toml` may ask of instances and no statement of keepalived's can say, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// Those that speak both versions.
+    pub both_versions: BTreeSet<String>,
+    /// Those that discard adverts without a link-local address in front.
+    pub require_link_local: BTreeSet<String>,
+}
+
 /// What `statements` mean, with the key files that they name.
 #[must_use]
-pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
+pub fn lower(statements: &[Statement], key_files: KeyFiles, beyond: Beyond) -> Lowered {
     let mut lowering = Lowering {
         key_files,
+        beyond,
         ..Lowering::default()
     };
     for statement in statements {
@@ -119,6 +129,7 @@ pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
 struct Lowering {
     out: Lowered,
     key_files: KeyFiles,
+    beyond: Beyond,
     defaults: Defaults,
     drafts: Vec<Draft>,
     /// Index of each draft by its name.

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use diagnostic::{Code, Diagnostic, Severity};
 use key_files::KeyFiles;
-use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
+use lower::{Beyond, CommandUse, InterfaceUse, Lowered, Provenance};
 use model::Config;
 use source::{Reader, SourceMap};
 
@@ -104,6 +104,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     } = lower::lower(
         &parsed.statements,
         KeyFiles::read(&parsed.statements, reader),
+        Beyond::default(),
     );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);

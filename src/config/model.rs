@@ -424,6 +424,9 @@ pub struct Instance {
     /// VRRPv3 over IPv4 sends RFC 9568's checksum, without the pseudo-header.
     /// keepalived: `v3_checksum_as_v2`, false.
     pub checksum_without_pseudo_header: bool,
+    /// Adverts over IPv6 whose first address is not link-local are discarded, RFC 9568 §7.1.
+    /// keepalived has no such option, false.
+    pub require_link_local: bool,
     /// A MAC address that moves with the addresses. keepalived: `use_vmac`.
     pub virtual_mac: Option<VirtualMac>,
     /// It answers traffic to its addresses while Active; an owner always does.

@@ -397,7 +397,7 @@ impl Driver {
         let Some(ifindex) = member.footing.ifindex else {
             return;
         };
-        member.statistics.adverts_sent += 1;
+        member.count_sent(priority);
         let frames = member.advert_frames(priority, clock::since_epoch()).into();
         self.enqueue(id, Action::Transmit { ifindex, frames });
     }
@@ -469,10 +469,7 @@ impl Driver {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        member.statistics.adverts_sent += 1;
-        if priority == Priority::RELEASE {
-            member.statistics.releases_sent += 1;
-        }
+        member.count_sent(priority);
         let packets = member.adverts(priority, clock::since_epoch());
         if member.numbers_used_up() && member.complain(Complaint::NumbersUsedUp) {
             let name = &*member.name;

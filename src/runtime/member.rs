@@ -146,9 +146,13 @@ impl Member {
             Authentication::Header(_) => vrrp::Authentication::Header,
             Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
-        let (version, family) = (self.config.protocol.version, self.config.protocol.family);
-        let fits = |mtu| vrrp::most_addresses(mtu, version, family, &self.authentication);
-        let most = self.mtu.map_or(usize::MAX, fits);
+        let family = self.config.protocol.family;
+        let fits = |mtu| {
+            let versions = self.versions();
+            let room = |v| vrrp::most_addresses(mtu, v, family, &self.authentication);
+            versions.map(room).min()
+        };
+        let most = self.mtu.and_then(fits).unwrap_or(usize::MAX);
         let all = self.config.addresses.iter().map(|a| a.address);
         self.advertised = all.take(most).collect();
         let more = self.config.addresses.len() - self.advertised.len();
@@ -390,9 +394,9 @@ impl Member {
     /// peer with another authentication is noticed.
     pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
         let protocol = &self.config.protocol;
-        let kinds: &[Protocol] = match (protocol.version, protocol.family) {
-            (Version::V2, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
-            (Version::V2, Family::V6) | (Version::V3, _) => &[Protocol::Vrrp],
+        let kinds: &[Protocol] = match (protocol.speaks(Version::V2), protocol.family) {
+            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
         };
         let listen = self.listen();
         let key =
@@ -445,10 +449,17 @@ impl Member {
         }
         self.admit(packet)?;
         let known = self.peers.contains(packet.source);
+        let protocol = &self.config.protocol;
+        let version = match protocol.with_version_2 {
+            true => vrrp::version(packet),
+            false => protocol.version,
+        };
         let demands = Demands {
-            version: self.config.protocol.version,
+            version,
             authentication: &self.authentication,
-            interval: self.config.protocol.advertisement_interval,
+            // A router of both versions cannot have the interval of each of its peers.
+            interval: (!protocol.with_version_2).then_some(protocol.advertisement_interval),
+            link_local_first: self.config.require_link_local,
             check_hop_limit: multicast,
         };
         let authenticator = &mut self.authenticator;
@@ -492,25 +503,31 @@ impl Member {
         }
     }
 
-    /// The form of the checksums that we send to `destination`.
-    pub(super) fn checksum_form(&self, destination: IpAddr) -> ChecksumForm {
-        let usual = self.usual_checksum_form();
+    /// The form of the checksums that we send to `destination` in `version`.
+    pub(super) fn checksum_form(&self, version: Version, destination: IpAddr) -> ChecksumForm {
+        let usual = self.usual_checksum_form(version);
         match &self.config.transport {
-            Transport::Unicast { old_checksum, .. } if self.sends_v3_over_v4() => {
+            Transport::Unicast { old_checksum, .. } if self.is_v3_over_v4(version) => {
                 self.peers.form(destination, usual, *old_checksum)
             }
             Transport::Multicast { .. } | Transport::Unicast { .. } => usual,
         }
     }
 
-    fn sends_v3_over_v4(&self) -> bool {
-        let protocol = &self.config.protocol;
-        (protocol.version, protocol.family) == (Version::V3, Family::V4)
+    fn is_v3_over_v4(&self, version: Version) -> bool {
+        (version, self.config.protocol.family) == (Version::V3, Family::V4)
     }
 
-    fn usual_checksum_form(&self) -> ChecksumForm {
+    /// The versions that it speaks. The newer comes first: who hears both then ignores the older.
+    pub(super) fn versions(&self) -> impl Iterator<Item = Version> + use<> {
         let protocol = &self.config.protocol;
-        let bare = match (protocol.version, protocol.family) {
+        let spoken = [Version::V3, Version::V2].map(|v| protocol.speaks(v).then_some(v));
+        spoken.into_iter().flatten()
+    }
+
+    fn usual_checksum_form(&self, version: Version) -> ChecksumForm {
+        let protocol = &self.config.protocol;
+        let bare = match (version, protocol.family) {
             (Version::V2 | Version::V3, Family::V6) => false,
             (Version::V2, Family::V4) => true,
             (Version::V3, Family::V4) => self.config.checksum_without_pseudo_header,
@@ -542,6 +559,15 @@ impl Member {
         ours == theirs
     }
 
+    /// Counts an advert that is about to leave, in each version.
+    pub(super) fn count_sent(&mut self, priority: Priority) {
+        let adverts = self.versions().map(|_| 1).sum::<u64>();
+        self.statistics.adverts_sent += adverts;
+        if priority == Priority::RELEASE {
+            self.statistics.releases_sent += adverts;
+        }
+    }
+
     /// Packets to be sent for one advert, each with its destination.
     ///
     /// All carry the same signature and number. None are made when numbers have run out.
@@ -555,12 +581,28 @@ impl Member {
         };
         let (destinations, hop_limit) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
+        for version in self.versions() {
+            let outgoing = |destination| (version, priority, source, destination);
+            let each = destinations.iter().copied().map(outgoing);
+            self.add_adverts(each, hop_limit, since_epoch, &mut packets);
+        }
+        packets
+    }
+
+    /// Adds the packets of one version.
+    fn add_adverts(
+        &mut self,
+        adverts: impl Iterator<Item = (Version, Priority, IpAddr, IpAddr)>,
+        hop_limit: u8,
+        since_epoch: Duration,
+        packets: &mut Vec<(IpAddr, Vec<u8>)>,
+    ) {
         let mut number = None;
         let mut trailer = None;
-        for destination in destinations {
+        for (version, priority, source, destination) in adverts {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
             let id = self.packet_id;
-            let mut message = vrrp::emit(&self.outgoing(priority, source, destination));
+            let mut message = vrrp::emit(&self.outgoing(version, priority, source, destination));
             if let Authentication::Hmac(hmac) = &self.config.authentication {
                 trailer = trailer
                     .or_else(|| self.authenticator.sign(hmac, since_epoch, source, &message));
@@ -573,7 +615,7 @@ impl Member {
                         Authentication::Header(key) => {
                             number = number.or_else(|| self.authenticator.next_header());
                             let Some(number) = number else {
-                                return Vec::new();
+                                return;
                             };
                             ah::emit(key, source, destination, hop_limit, id, number, &message)
                         }
@@ -592,7 +634,6 @@ impl Member {
             };
             packets.push((destination, packet));
         }
-        packets
     }
 
     /// The same as whole frames from the virtual MAC address.
@@ -619,16 +660,22 @@ impl Member {
         }
     }
 
-    fn outgoing(&self, priority: Priority, source: IpAddr, destination: IpAddr) -> Outgoing<'_> {
+    fn outgoing(
+        &self,
+        version: Version,
+        priority: Priority,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Outgoing<'_> {
         let protocol = &self.config.protocol;
         Outgoing {
-            version: protocol.version,
+            version,
             vrid: protocol.vrid,
             priority,
-            interval: protocol.advertisement_interval,
+            interval: protocol.interval_in(version),
             addresses: &self.advertised,
             authentication: &self.authentication,
-            checksum: self.checksum_form(destination),
+            checksum: self.checksum_form(version, destination),
             source,
             destination,
         }

@@ -32,6 +32,8 @@ impl Lowering {
     }
 
     fn complete_one(&mut self, mut draft: Draft) {
+        let both = self.beyond.both_versions.contains(&draft.name);
+        let require_link_local = self.beyond.require_link_local.contains(&draft.name);
         let version = self.version(&draft);
         let priority = self.priority(&mut draft);
         let owner = priority == Priority::OWNER;
@@ -43,7 +45,12 @@ impl Lowering {
         self.preemption(&mut draft, owner);
         self.owner_and_late_timer(&mut draft, owner);
         let interval = self.interval(&draft, version);
-        let authentication = self.settle_authentication(&draft, version, interval);
+        let spoken = if both { Version::V2 } else { version };
+        let authentication = self.settle_authentication(&draft, spoken, interval);
+        self.family_has(&draft, both, require_link_local);
+        if both {
+            self.fits_both_versions(&draft, interval);
+        }
         let transport = self.transport(&draft);
         let runs = self.settle_addresses(&mut draft, version);
         self.trackers(&mut draft, owner);
@@ -66,6 +73,7 @@ impl Lowering {
             },
             family: draft.family.unwrap_or_default(),
             version,
+            with_version_2: both,
             priority,
             advertisement_interval: interval,
             preempt_mode: draft.preempt,
@@ -89,6 +97,7 @@ impl Lowering {
             addresses: draft.addresses.into_iter().map(|a| a.0).collect(),
             excluded: draft.excluded.into_iter().map(|a| a.0).collect(),
             checksum_without_pseudo_header: draft.checksum_as_v2,
+            require_link_local,
             virtual_mac,
             accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
@@ -128,6 +137,73 @@ impl Lowering {
         }
     }
 
+    /// Refuses keys of `vipd.toml` that the family of the instance has no use for.
+    fn family_has(&mut self, draft: &Draft, both: bool, require_link_local: bool) {
+        let v6 = draft.family == Some(Family::V6);
+        let (key, why, help) = if both && v6 {
+            (
+                "version = \"both\"",
+                "no RFC has version 2 over IPv6",
+                "write `version = 3`, or leave it out",
+            )
+        } else if require_link_local && !v6 {
+            (
+                "require_link_local",
+                "IPv4 has no link-local address in adverts",
+                "take `require_link_local` out",
+            )
+        } else {
+            return;
+        };
+        let keyword = if both && v6 { "version" } else { "" };
+        self.push(
+            Diagnostic::new(
+                Severity::Error,
+                Code(507),
+                Class::General,
+                format!("`{}` cannot have `{key}`: {why}", draft.name),
+            )
+            .label(self.at(draft, keyword), "")
+            .help(help),
+        );
+    }
+
+    /// What does not go with version 2 beside version 3. RFC 9568 §8.4.2.
+    fn fits_both_versions(&mut self, draft: &Draft, interval: Interval) {
+        if draft.auth_type == Some(AuthType::Ah) {
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(504),
+                    Class::General,
+                    "an authentication header does not go with both versions",
+                )
+                .label(self.at(draft, "authentication"), "version 3 has none")
+                .help("use `auth.password`, which version 2 carries, or `auth.hmac`"),
+            );
+        }
+        if !interval.centis().is_multiple_of(100) {
+            let whole = interval.whole_secs();
+            self.push(
+                Diagnostic::new(
+                    Severity::Advice,
+                    Code(508),
+                    Class::Silent,
+                    format!(
+                        "routers that speak version 2 alone are told {whole} s, and take over \
+                         {} s after the last advert at the earliest",
+                        u32::from(whole) * u32::from(draft.defaults.down_timer_adverts)
+                    ),
+                )
+                .label(
+                    self.at(draft, "advert_int"),
+                    "version 2 carries whole seconds",
+                )
+                .help("write whole seconds if such a router has to be as fast as the others"),
+            );
+        }
+    }
+
     /// RFC 9568 §5.2.9. keepalived complains in strict mode, else it only writes to the log.
     fn link_local_first(&mut self, draft: &Draft) {
         let Some((first, span)) = draft.addresses.first() else {
@@ -139,7 +215,10 @@ impl Lowering {
         if address.is_unicast_link_local() {
             return;
         }
-        let (severity, class) = if draft.strict {
+        let demanded = self.beyond.require_link_local.contains(&draft.name);
+        let (severity, class) = if demanded {
+            (Severity::Error, Class::General)
+        } else if draft.strict {
             (Severity::Warning, Class::General)
         } else {
             (Severity::Advice, Class::Silent)

@@ -43,20 +43,41 @@ impl Between<'_> {
     }
 
     fn version(self) -> Option<Diagnostic> {
-        let number = |m: &Member<'_>| m.instance.protocol.version.number();
+        let number = |m: &Member<'_>| {
+            let protocol = &m.instance.protocol;
+            match protocol.with_version_2 {
+                true => "both".to_owned(),
+                false => protocol.version.number().to_string(),
+            }
+        };
         let values = self.values(number);
-        differ(&values).then(|| {
+        let deaf_to = |version| self.members().any(|m| !m.instance.protocol.speaks(version));
+        (deaf_to(Version::V2) && deaf_to(Version::V3)).then(|| {
             let message = self.message("version", &values);
             self.labelled(
                 report(Severity::Error, VERSION, message),
                 &["version"],
-                |m| number(m).to_string(),
+                number,
             )
             .help("a node drops the adverts of the other version, and both hold the address")
         })
     }
 
     fn authentication(self) -> Option<Diagnostic> {
+        // Between them goes version 3, which carries no password.
+        let plain = |m: &Member<'_>| {
+            let protocol = &m.instance.protocol;
+            let password = matches!(m.instance.authentication, Authentication::Password(_));
+            let none = m.instance.authentication == Authentication::None;
+            protocol.speaks(Version::V3) && (none || password)
+        };
+        if self.members().all(plain)
+            && self
+                .members()
+                .any(|m| !m.instance.protocol.speaks(Version::V2))
+        {
+            return None;
+        }
         let values = self.values(|m| match m.instance.authentication {
             Authentication::None => "none",
             Authentication::Password(_) => "PASS",
@@ -93,11 +114,12 @@ impl Between<'_> {
     }
 
     fn interval(self) -> Option<Diagnostic> {
-        let interval = |m: &Member<'_>| m.instance.protocol.advertisement_interval;
-        let values = self.values(|m| format!("{} s", interval(m)));
         let any_v2 = self
             .members()
             .any(|m| m.instance.protocol.version == Version::V2);
+        let version = if any_v2 { Version::V2 } else { Version::V3 };
+        let interval = |m: &Member<'_>| m.instance.protocol.interval_in(version);
+        let values = self.values(|m| format!("{} s", interval(m)));
         let (severity, help) = if any_v2 {
             (
                 Severity::Error,

@@ -30,6 +30,7 @@ pub(super) fn node(priority: u8) -> Instance {
         ignore_own_interface: false,
         track_source: false,
         skip_address_check: false,
+        require_link_local: false,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
         notify: Notify::default(),

@@ -373,6 +373,20 @@ mod tests {
     }
 
     #[test]
+    fn a_node_of_both_versions_agrees_with_either() {
+        let both = |priority| {
+            changed(priority, |i| {
+                i.protocol.version = Version::V3;
+                i.protocol.with_version_2 = true;
+            })
+        };
+        let other = |version| changed(99, |i| i.protocol.version = version);
+        for version in [Version::V2, Version::V3] {
+            assert_eq!(found(both(100), other(version)), Vec::<String>::new());
+        }
+    }
+
+    #[test]
     fn the_interval_has_to_agree_in_version_2_alone() {
         let slow = |version| {
             changed(99, |i| {

@@ -30,6 +30,7 @@ impl Instance {
             listen_before_lead: open(&self.listen_before_lead, &own.listen_before_lead),
             late_timer_priority: open(&self.late_timer_priority, &own.late_timer_priority),
             owner_hears_adverts: open(&self.owner_hears_adverts, &own.owner_hears_adverts),
+            require_link_local: open(&self.require_link_local, &own.require_link_local),
             check_addresses: open(&self.check_addresses, &own.check_addresses),
             answer_lower_priority: open(&self.answer_lower_priority, &own.answer_lower_priority),
             answer_higher_priority: open(&self.answer_higher_priority, &own.answer_higher_priority),

@@ -169,6 +169,7 @@ impl Text {
             addresses,
             excluded,
             checksum_without_pseudo_header,
+            require_link_local,
             virtual_mac,
             accept_mode,
             ignore_own_interface,
@@ -191,6 +192,7 @@ impl Text {
             self.line("ipv6", true);
         }
         self.transport(transport, protocol.family);
+        self.unless("require_link_local", *require_link_local, &false);
         self.unless("accept_mode", *accept_mode, &true);
         if let Some(own) = virtual_mac {
             self.virtual_mac(own, protocol, transport);
@@ -262,6 +264,7 @@ impl Text {
             vrid,
             family,
             version,
+            with_version_2,
             priority,
             advertisement_interval,
             preempt_mode,
@@ -282,7 +285,11 @@ impl Text {
             Family::V4 => Version::V2,
             Family::V6 => Version::V3,
         };
-        self.unless("version", version.number(), &usual.number());
+        if *with_version_2 {
+            self.line("version", quote("both"));
+        } else {
+            self.unless("version", version.number(), &usual.number());
+        }
         self.unless("priority", priority.get(), &Priority::DEFAULT.get());
         if *advertisement_interval != Interval::DEFAULT {
             self.line("interval", time(advertisement_interval.duration()));

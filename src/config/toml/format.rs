@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::defaults::Defaults;
-use super::value::{At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time};
+use super::value::{
+    At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time, Versions,
+};
 
 /// Configuration of vipd.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -133,9 +135,11 @@ pub(super) struct Instance {
     /// Virtual router identifier, the same on all its routers.
     #[schemars(range(min = 1, max = 255))]
     pub(super) vrid: Option<At<Number>>,
-    /// Version of VRRP; default 2 for IPv4 and 3 for IPv6.
-    #[schemars(range(min = 2, max = 3))]
-    pub(super) version: Option<At<Number>>,
+    /// Version of VRRP: 2, 3 or `"both"`; default 2 for IPv4 and 3 for IPv6. With `"both"`, IPv4
+    /// only, every advert leaves in both versions, and both are heard: for the time in which
+    /// routers that know version 2 alone are replaced (RFC 9568, 8.4). Version 2 carries whole
+    /// seconds, so a part of one counts as a whole one, and it alone carries `auth.password`.
+    pub(super) version: Option<At<Versions>>,
     /// The highest one is active; 255 is the owner of the addresses. Default 100.
     #[schemars(range(min = 1, max = 255))]
     pub(super) priority: Option<At<Number>>,
@@ -176,6 +180,9 @@ pub(super) struct Instance {
     pub(super) answer_higher_priority: Option<At<bool>>,
     /// Answer traffic to the addresses while active; an owner (255) always does. Default true.
     pub(super) accept_mode: Option<At<bool>>,
+    /// Discard adverts over IPv6 whose first address is not link-local, as RFC 9568 has it; the
+    /// own list must begin with one too. keepalived takes such adverts. Default false.
+    pub(super) require_link_local: Option<At<bool>>,
     /// A MAC address that moves with the addresses, on a device of its own: true, or a table.
     pub(super) virtual_mac: Option<At<SwitchOr<VirtualMac>>>,
     /// Checksum of version 3 over IPv4: `keepalived` covers the pseudo-header, `rfc9568` does

@@ -26,7 +26,7 @@ use value::OneOrMore;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::key_files::KeyFiles;
-use super::lower::{Lowered, NAMED_PEER, lower};
+use super::lower::{Beyond, Lowered, NAMED_PEER, lower};
 use super::parse::Parsed;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
@@ -54,6 +54,9 @@ fn without_null(schema: &mut serde_json::Value) {
             if members.get("default").is_some_and(Value::is_null) {
                 members.remove("default");
             }
+            if let Some(Value::Array(choices)) = members.get_mut("enum") {
+                choices.retain(|choice| !choice.is_null());
+            }
             for key in ["type", "anyOf"] {
                 let Some(Value::Array(kinds)) = members.get_mut(key) else {
                     continue;
@@ -78,7 +81,11 @@ fn without_null(schema: &mut serde_json::Value) {
 
 /// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
 pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
-    let Translation { parsed, listeners } = translate(path, options, reader);
+    let Translation {
+        parsed,
+        listeners,
+        beyond,
+    } = translate(path, options, reader);
     let Lowered {
         mut config,
         provenance,
@@ -88,6 +95,7 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     } = lower(
         &parsed.statements,
         KeyFiles::read(&parsed.statements, reader),
+        beyond,
     );
     for instance in &mut config.instances {
         instance.protocol.listen_before_lead |= listeners.contains(&instance.name);
@@ -122,6 +130,8 @@ struct Translation {
     parsed: Parsed,
     /// Names of the instances with `listen_before_lead`.
     listeners: BTreeSet<String>,
+    /// What `lower` has to know of.
+    beyond: Beyond,
 }
 
 fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation {
@@ -153,17 +163,30 @@ fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation 
             sources: loading.sources,
             diagnostics: translator.diagnostics,
         },
-        listeners: listeners(&loading.documents),
+        listeners: named(&loading.documents, |i| {
+            i.listen_before_lead.as_ref().map(|l| l.value)
+        }),
+        beyond: Beyond {
+            both_versions: named(&loading.documents, |i| {
+                i.version.as_ref().map(|v| v.value.is_both())
+            }),
+            require_link_local: named(&loading.documents, |i| {
+                i.require_link_local.as_ref().map(|r| r.value)
+            }),
+        },
     }
 }
 
-fn listeners(documents: &[(FileId, Document)]) -> BTreeSet<String> {
-    let written = |i: &format::Instance| i.listen_before_lead.as_ref().map(|l| l.value);
+/// Names of the instances that `written` is true of, by themselves or by default.
+fn named(
+    documents: &[(FileId, Document)],
+    written: impl Fn(&format::Instance) -> Option<bool>,
+) -> BTreeSet<String> {
     let usual = documents.first().and_then(|(_, d)| written(d.defaults()?));
-    let listens = |i: &format::Instance| written(i).or(usual).unwrap_or(false);
+    let is_so = |i: &format::Instance| written(i).or(usual).unwrap_or(false);
     let instances = documents.iter().flat_map(|(_, d)| &d.instance.0);
     instances
-        .filter(|(_, instance)| listens(instance))
+        .filter(|(_, instance)| is_so(instance))
         .map(|(name, _)| name.value.clone())
         .collect()
 }

@@ -82,7 +82,10 @@ impl Translator<'_> {
     fn options(&mut self, instance: &Instance, has_peers: bool, to: &mut Writer) {
         to.value("interface", instance.interface.as_ref());
         to.value("virtual_router_id", instance.vrid.as_ref());
-        to.value("version", instance.version.as_ref());
+        if let Some(version) = &instance.version {
+            let at = to.at(version);
+            to.push("version", at, vec![(version.newest(), at)], Body::None);
+        }
         to.value("priority", instance.priority.as_ref());
         to.time("advert_int", instance.interval.as_ref());
         to.value("down_timer_adverts", instance.missed_adverts.as_ref());

@@ -143,7 +143,8 @@ impl Driver {
             );
         }
         compare_checksums(member, received);
-        let interval = member.config.protocol.advertisement_interval;
+        let version = received.advert.version;
+        let interval = member.config.protocol.interval_in(version);
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
             tracing::warn!(
@@ -182,7 +183,7 @@ fn place(key: &Key) -> Option<&str> {
 /// Complains of a peer that covers something else with its checksums.
 fn compare_checksums(member: &mut Member, received: &Received) {
     let (source, theirs) = (received.advert.source, received.checksum);
-    let ours = member.checksum_form(source);
+    let ours = member.checksum_form(received.advert.version, source);
     let old = theirs == ChecksumForm::GroupPseudoHeader;
     if (ours == theirs && !old) || !member.complain(Complaint::Checksum(source, theirs)) {
         return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::types::{Instant, Interval, Priority, Vrid};
+use crate::types::{Instant, Interval, Priority, Version, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::Transition::{Active, Backup, Stopped};
 use crate::vrrp::instance::{Effect, InstanceConfig};
@@ -35,6 +35,7 @@ fn advert(priority: u8) -> Input {
         source: "10.0.0.9".parse().unwrap(),
         priority: Priority::new(priority),
         interval: Interval::DEFAULT,
+        version: Version::V3,
     })
 }
 
