@@ -108,7 +108,7 @@ pub(super) fn examine(command: &Command, globals: &Globals) -> Program {
 }
 
 fn identity(user: Option<&ScriptUser>, globals: &Globals) -> Result<Identity, Refused> {
-    if let Some(ScriptUser { user, group }) = user {
+    if let Some(ScriptUser { user, group, .. }) = user {
         return Ok(Identity::look_up(user, group.as_deref())?);
     }
     match Identity::look_up(DEFAULT_USER, None) {

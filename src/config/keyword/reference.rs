@@ -37,7 +37,6 @@ pub fn reference() -> String {
 fn line(block: Block, keyword: &Keyword) -> String {
     let support = match keyword.support {
         Support::Works => "works".to_owned(),
-        Support::Inactive("this option") => "inactive".to_owned(),
         Support::Inactive(needs) => format!("inactive: needs {needs}"),
         Support::Accepted(why) => format!("accepted: {why}"),
     };

@@ -198,6 +198,13 @@ impl Lowering {
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
+            "vrrp_vmac_garp_intvl" => {
+                self.deprecated(statement);
+                if let Some(seconds) = self.elsewhere(statement, 1) {
+                    self.defaults.garp.elsewhere = Some(seconds);
+                }
+            }
+            _ if self.process(statement) => {}
             _ => {
                 self.support(statement);
                 self.validate(statement);

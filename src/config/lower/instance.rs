@@ -278,7 +278,8 @@ impl Lowering {
                 draft.late_timer_priority = priority.map(Priority::new);
             }
             "track_src_ip" => draft.track_source = true,
-            "garp_extra_if" => {
+            "garp_extra_if" | "vmac_garp_intvl" => {
+                self.deprecated(statement);
                 if let Some(seconds) = self.elsewhere(statement, 0) {
                     draft.garp.elsewhere = Some(seconds);
                 }

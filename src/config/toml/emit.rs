@@ -19,6 +19,7 @@ use crate::vrrp::instance::{Announcement, InstanceConfig};
 pub fn emit(config: &Config) -> String {
     let mut text = Text::default();
     text.globals(&config.globals);
+    text.process(&config.globals.process);
     text.pacing(&config.pacing);
     for script in &config.scripts {
         text.script(script);
@@ -33,7 +34,7 @@ pub fn emit(config: &Config) -> String {
 }
 
 /// A text in quotes.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
@@ -47,7 +48,7 @@ fn key(name: &str) -> String {
     }
 }
 
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     quote(&Time(micros).text())
 }
@@ -67,9 +68,12 @@ fn table(members: &[String]) -> String {
 }
 
 fn user(user: &ScriptUser) -> String {
-    match &user.group {
-        Some(group) => quote(&format!("{}:{group}", user.user)),
-        None => quote(&user.user),
+    let name = &user.user;
+    match (&user.group, user.all_groups) {
+        (Some(group), false) => quote(&format!("{name}:{group}")),
+        (Some(group), true) => quote(&format!("{name}::{group}")),
+        (None, true) => quote(&format!("{name}::")),
+        (None, false) => quote(name),
     }
 }
 
@@ -84,7 +88,7 @@ fn argv(argv: &[String]) -> String {
     }
 }
 
-fn command(command: &Command) -> String {
+pub(super) fn command(command: &Command) -> String {
     let words = argv(&command.argv);
     match &command.user {
         Some(name) => table(&[
@@ -115,14 +119,14 @@ fn tracked(kind: &str, name: &str, weight: Weight, usual: Weight) -> String {
 }
 
 #[derive(Default)]
-struct Text {
+pub(super) struct Text {
     out: String,
     /// Weight and name of each script.
     scripts: Vec<(String, Weight)>,
 }
 
 impl Text {
-    fn header(&mut self, kind: &str, name: Option<&str>) {
+    pub(super) fn header(&mut self, kind: &str, name: Option<&str>) {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
@@ -132,13 +136,13 @@ impl Text {
         };
     }
 
-    fn line(&mut self, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn line(&mut self, key: &str, value: impl std::fmt::Display) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{key} = {value}");
     }
 
     /// The line unless the value is the default.
-    fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
+    pub(super) fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
         if value != *default {
             self.line(key, value);
         }
@@ -182,8 +186,15 @@ impl Text {
             delay_after_boot,
             firewall,
             device_prefix,
+            all_groups,
+            follow_links,
+            process,
         } = globals;
-        if *globals == Globals::default() {
+        let usual = Globals {
+            process: process.clone(),
+            ..Globals::default()
+        };
+        if *globals == usual {
             return;
         }
         self.header("global", None);
@@ -194,6 +205,8 @@ impl Text {
             self.line("script_user", user(name));
         }
         self.unless("script_security", *script_security, &false);
+        self.unless("script_groups", *all_groups, &false);
+        self.unless("follow_links", *follow_links, &false);
         self.time_unless_zero("startup_delay", *startup_delay);
         self.time_unless_zero("delay_after_boot", *delay_after_boot);
         let usual = Firewall::default();

@@ -5,6 +5,7 @@
 
 mod emit;
 mod format;
+mod process;
 mod read;
 mod secrets;
 mod translate;

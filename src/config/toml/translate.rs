@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::format::{
-    Address, Auth, Checksum, Document, Global, Group, GroupNotify, Hmac, Instance, Notify,
-    NotifyOr, Pacing, PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast,
+    Address, Auth, Checksum, Document, Group, GroupNotify, Hmac, Instance, Notify,
+    NotifyOr, PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast,
     VirtualMac,
 };
 use super::read::{error, span};
@@ -43,14 +43,14 @@ pub(super) struct Translated {
 }
 
 /// The statements of one block.
-struct Writer {
+pub(super) struct Writer {
     block: Block,
     file: FileId,
-    statements: Vec<Statement>,
+    pub(super) statements: Vec<Statement>,
 }
 
 impl Writer {
-    const fn new(block: Block, file: FileId) -> Self {
+    pub(super) const fn new(block: Block, file: FileId) -> Self {
         Self {
             block,
             file,
@@ -58,7 +58,7 @@ impl Writer {
         }
     }
 
-    fn at<T>(&self, value: &At<T>) -> Span {
+    pub(super) fn at<T>(&self, value: &At<T>) -> Span {
         span(self.file, &value.place)
     }
 
@@ -66,7 +66,7 @@ impl Writer {
         (value.value.to_string(), self.at(value))
     }
 
-    fn push(&mut self, name: &str, at: Span, words: Vec<Word>, body: Body) {
+    pub(super) fn push(&mut self, name: &str, at: Span, words: Vec<Word>, body: Body) {
         let keyword = self.block.keyword(name);
         debug_assert!(keyword.is_some(), "{name} is in the keyword table");
         if let Some(keyword) = keyword {
@@ -81,14 +81,14 @@ impl Writer {
     }
 
     /// A keyword with one word.
-    fn value<T: ToString>(&mut self, name: &str, value: Option<&At<T>>) {
+    pub(super) fn value<T: ToString>(&mut self, name: &str, value: Option<&At<T>>) {
         if let Some(value) = value {
             let word = self.word(value);
             self.push(name, word.1, vec![word], Body::None);
         }
     }
 
-    fn time(&mut self, name: &str, value: Option<&At<Time>>) {
+    pub(super) fn time(&mut self, name: &str, value: Option<&At<Time>>) {
         if let Some(value) = value {
             let at = self.at(value);
             self.push(name, at, vec![(value.seconds(), at)], Body::None);
@@ -96,7 +96,7 @@ impl Writer {
     }
 
     /// A keyword that stands alone, if `value` is `on`.
-    fn alone(&mut self, name: &str, value: Option<&At<bool>>, on: bool) {
+    pub(super) fn alone(&mut self, name: &str, value: Option<&At<bool>>, on: bool) {
         if let Some(value) = value.filter(|v| v.value == on) {
             let at = self.at(value);
             self.push(name, at, Vec::new(), Body::None);
@@ -148,7 +148,7 @@ impl Writer {
         }
     }
 
-    fn program(&mut self, name: &str, program: Option<&At<Program>>) {
+    pub(super) fn program(&mut self, name: &str, program: Option<&At<Program>>) {
         let Some(program) = program else { return };
         let at = self.at(program);
         match &program.value {
@@ -331,8 +331,8 @@ impl Writer {
 impl Translator<'_> {
     /// Adds what `document` stands for.
     pub(super) fn document(&mut self, document: &Document, file: FileId, to: &mut Translated) {
-        to.globals
-            .extend(global(&document.global, &document.pacing, file));
+        to.globals.extend(document.process.outside(file));
+        to.globals.extend(global(document, file));
         for group in &document.pacing.groups {
             to.globals.extend(pacing_group(group, file));
         }
@@ -538,7 +538,13 @@ impl Translator<'_> {
     }
 }
 
-fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
+fn global(document: &Document, file: FileId) -> Option<Statement> {
+    let Document {
+        global,
+        pacing,
+        process,
+        ..
+    } = document;
     let mut to = Writer::new(Block::Globals, file);
     to.value("router_id", global.router_id.as_ref());
     to.user("script_user", global.script_user.as_ref());
@@ -547,6 +553,9 @@ fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
         global.script_security.as_ref(),
         true,
     );
+    let groups = global.script_groups.as_ref();
+    to.switch("set_supplementary_groups", groups, true);
+    to.switch("use_symlink_paths", global.follow_links.as_ref(), true);
     to.time("vrrp_startup_delay", global.startup_delay.as_ref());
     to.time("vrrp_delay_after_boot", global.delay_after_boot.as_ref());
     to.time("vrrp_garp_interval", pacing.arp.as_ref());
@@ -555,6 +564,7 @@ fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
     to.value("nftables_priority", global.firewall.priority.as_ref());
     to.alone("nftables_counters", global.firewall.counters.as_ref(), true);
     to.value("vmac_prefix", global.device_prefix.as_ref());
+    process.globals(&mut to);
     let at = to.statements.first()?.span;
     let mut root = Writer::new(Block::Root, file);
     root.push("global_defs", at, Vec::new(), Body::Block(to.statements));
