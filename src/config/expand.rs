@@ -220,7 +220,6 @@ impl<'a> Expander<'a> {
             .then(|| line.part(length + 1, line.text.len()))
             .filter(|l| !l.text.is_empty())
     }
-
 }
 
 fn span(file: FileId, start: usize, length: usize) -> Span {

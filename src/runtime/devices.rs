@@ -22,6 +22,7 @@ enum Order {
     Expect(Vec<InstanceId>),
     Depart(InstanceId),
     Look,
+    Leave,
     Stop,
 }
 
@@ -84,7 +85,16 @@ impl Devices {
 
     /// Removes everything and waits for it.
     pub(super) fn stop(&mut self) {
-        let _ = self.orders.0.send(Order::Stop);
+        self.end(Order::Stop);
+    }
+
+    /// Ends, and leaves everything to the next daemon.
+    pub(super) fn leave(&mut self) {
+        self.end(Order::Leave);
+    }
+
+    fn end(&mut self, order: Order) {
+        let _ = self.orders.0.send(order);
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so itself.
             let _ = thread.join();
@@ -125,6 +135,7 @@ fn keep(mut keeper: Keeper, orders: &Receiver<Order>) {
             }
             Some(Order::Expect(leaving)) => keeper.expect_departures(leaving),
             Some(Order::Depart(id)) => keeper.depart(id),
+            Some(Order::Leave) => return,
             Some(Order::Stop) => return keeper.stop(),
         }
     }

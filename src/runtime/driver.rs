@@ -25,7 +25,7 @@ use super::pool::{Members, Pool};
 use crate::config::model::{Gaps, Pacing};
 use crate::control::{statistics, vocabulary};
 use crate::sys::socket::{self, Waker};
-use crate::types::{InstanceId, Instant, InterfaceName, Priority};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
@@ -69,6 +69,9 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    /// Whose adverts are for nobody here, where that is logged: each is named once.
+    log_strangers: bool,
+    named_strangers: BTreeSet<(InterfaceName, Vrid, IpAddr)>,
     pacing: Pacing,
     /// Instances that come are held back until then.
     held_until: Option<Instant>,
@@ -109,6 +112,8 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            log_strangers: false,
+            named_strangers: BTreeSet::new(),
             pacing: Pacing::default(),
             held_until: None,
             groups: BTreeMap::new(),
@@ -229,6 +234,10 @@ impl Driver {
                 Command::Shutdown => self.shut_down(),
                 Command::Abort => {
                     self.give_up();
+                    self.report_all_stopped();
+                    self.aborted = true;
+                }
+                Command::Leave => {
                     self.report_all_stopped();
                     self.aborted = true;
                 }

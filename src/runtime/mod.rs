@@ -1,5 +1,6 @@
 //! The running daemon: the only place that knows everyone.
 
+mod appointment;
 mod authenticator;
 mod breath;
 pub mod clock;
@@ -7,6 +8,7 @@ pub mod command;
 pub mod daemon;
 mod devices;
 pub mod driver;
+mod errand;
 pub mod executor;
 mod filter;
 mod keeper;
@@ -16,6 +18,7 @@ mod member;
 mod memory;
 mod notifier;
 mod pool;
+mod precedence;
 mod proof;
 mod reload;
 mod scripts;

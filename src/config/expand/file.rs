@@ -49,7 +49,12 @@ impl Expander<'_> {
     }
 
     /// The line of a file that begins at `from`, and where the next one does.
-    pub(super) fn read_line(&mut self, id: FileId, from: usize, in_definition: bool) -> Option<(usize, Line)> {
+    pub(super) fn read_line(
+        &mut self,
+        id: FileId,
+        from: usize,
+        in_definition: bool,
+    ) -> Option<(usize, Line)> {
         let text = &self.sources.file(id)?.text;
         let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
         let length = rest.find('\n').unwrap_or(rest.len());

@@ -286,4 +286,3 @@ pub(super) fn is_definition(text: &str) -> Option<&str> {
     let name = identifier(rest)?;
     rest.get(name.len()..)?.starts_with('=').then_some(name)
 }
-

@@ -270,10 +270,7 @@ impl Lowering {
             return;
         };
         self.uses(&command, "global_defs", statement);
-        let (timeouts, process) = (
-            &self.errand_timeouts,
-            &mut self.out.config.globals.process,
-        );
+        let (timeouts, process) = (&self.errand_timeouts, &mut self.out.config.globals.process);
         let (slot, timeout) = if is_startup {
             (&mut process.startup, timeouts.0)
         } else {
@@ -303,7 +300,8 @@ impl Lowering {
 }
 
 /// A number as C writes it: `0` begins an octal one, `0x` a hexadecimal one.
-pub(crate) fn c_number(text: &str) -> Option<u32> {
+#[must_use]
+pub fn c_number(text: &str) -> Option<u32> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         u32::from_str_radix(digits, 16).ok()
     } else if let Some(digits) = text.strip_prefix('0').filter(|digits| !digits.is_empty()) {

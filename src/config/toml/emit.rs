@@ -142,7 +142,12 @@ impl Text {
     }
 
     /// The line unless the value is the default.
-    pub(super) fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
+    pub(super) fn unless<T: PartialEq<U> + std::fmt::Display, U>(
+        &mut self,
+        key: &str,
+        value: T,
+        default: &U,
+    ) {
         if value != *default {
             self.line(key, value);
         }

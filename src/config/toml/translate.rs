@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::format::{
-    Address, Auth, Checksum, Document, Group, GroupNotify, Hmac, Instance, Notify,
-    NotifyOr, PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast,
-    VirtualMac,
+    Address, Auth, Checksum, Document, Group, GroupNotify, Hmac, Instance, Notify, NotifyOr,
+    PacingGroup, Peer, Script, TrackedInterface, TrackedScript, Unicast, VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, OneOrMore, Program, Secret, SecretIn, SwitchOr, TextOr, Time};
