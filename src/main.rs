@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// Keeps virtual IP addresses alive on pairs and groups of Linux hosts.
 ///
@@ -20,6 +20,9 @@ enum Call {
     Convert(cli::convert::Convert),
     Demo(cli::demo::Demo),
     Reload(cli::reload::Reload),
+    Completion(cli::describe::Completion),
+    #[command(hide = true)]
+    Man(cli::describe::Man),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -39,6 +42,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Call::Convert(convert) => Ok(convert.run()?),
         Call::Demo(demo) => Ok(demo.run()?),
         Call::Reload(reload) => Ok(reload.run()?),
+        Call::Completion(completion) => Ok(completion.run(Call::command())?),
+        Call::Man(man) => Ok(man.run(&Call::command())?),
     }
 }
 

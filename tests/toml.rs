@@ -16,9 +16,10 @@ use proptest::sample::select;
 use vipd::config::convert::{Refusal, convert};
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
-    AntiReplay, Authentication, Command, Config, Firewall, Gaps, Globals, Hmac, HmacMode, Instance,
-    Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost, ScriptUser, SyncGroup, TrackScript,
-    TrackedInterface, TrackedScript, Transport, VirtualMac,
+    AntiReplay, Authentication, Command, Config, Errand, Firewall, Gaps, Globals, Hmac, HmacMode,
+    Instance, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost, Precedence, Process,
+    Reload, ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
+    VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -303,7 +304,7 @@ fn what_keepalived_conf_says_can_be_said_in_toml() {
 
 prop_compose! {
     fn user()(user in "[a-z0-9_.-]{1,8}", group in option::of("[a-z0-9_.-]{1,8}")) -> ScriptUser {
-        ScriptUser { user, group }
+        ScriptUser { user, group, all_groups: false }
     }
 }
 
@@ -552,6 +553,86 @@ fn firewall() -> impl Strategy<Value = Firewall> {
     })
 }
 
+prop_compose! {
+    fn precedence()(
+        nice in option::of(-20_i8..20),
+        real_time in option::of(1_u8..100),
+        ceiling in option::of(0_u8..100),
+        limit_micros in option::of(2_u32..),
+        processors in proptest::collection::btree_set(0_u16..1024, 0..4),
+    ) -> Precedence {
+        let processors = processors.into_iter().collect();
+        Precedence { nice, real_time, ceiling, limit_micros, processors }
+    }
+}
+
+prop_compose! {
+    fn errand()(command in command(), seconds in 1_u64..1000) -> Errand {
+        Errand { command, timeout: Duration::from_secs(seconds) }
+    }
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "/[a-z /]{0,8}[a-z]".prop_map(PathBuf::from)
+}
+
+fn reload() -> impl Strategy<Value = Reload> {
+    let mark = prop_oneof![Just(Mark::Usual), path().prop_map(Mark::At)];
+    let report = prop_oneof![
+        Just((false, None)),
+        Just((true, None)),
+        path().prop_map(|path| (true, Some(path)))
+    ];
+    (
+        option::of(path()),
+        any::<bool>(),
+        option::of(mark),
+        report,
+        option::of(path()),
+    )
+        .prop_map(
+            |(time_file, daily, mark, (strict, report), archive)| Reload {
+                time_file,
+                daily,
+                mark,
+                strict,
+                report,
+                archive,
+            },
+        )
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    let name = || option::of("[a-zé \"]{1,7}");
+    (
+        (
+            option::of("[a-z]{1,8}"),
+            option::of("[a-z]{1,8}"),
+            any::<bool>(),
+        ),
+        (name(), name(), precedence()),
+        (
+            option::of(0_u32..0o1000),
+            option::of(errand()),
+            option::of(errand()),
+        ),
+        (reload(), any::<bool>()),
+    )
+        .prop_map(|(identity, names, files, rest)| Process {
+            namespace: identity.0,
+            instance: identity.1,
+            pid_folder: identity.2,
+            name: names.0,
+            engine_name: names.1,
+            precedence: names.2,
+            umask: files.0,
+            startup: files.1,
+            shutdown: files.2,
+            reload: rest.0,
+            log_strangers: rest.1,
+        })
+}
+
 fn announcement() -> impl Strategy<Value = Announcement> {
     let time = || option::of((1_u64..4_000).prop_map(Duration::from_secs));
     let times = (time(), time(), time(), time());
@@ -694,7 +775,7 @@ prop_compose! {
         };
         let asks = |a: &mut VirtualAddress| a.virtual_mac &= virtual_mac.is_none() || !here(a);
         addresses.iter_mut().chain(&mut excluded).for_each(asks);
-        if virtual_mac.as_ref().is_some_and(|own| !own.advertise_from_base) {
+        if virtual_mac.is_some() {
             protocol.handover_overlap = Duration::ZERO;
         }
         Instance {
@@ -720,6 +801,8 @@ fn config() -> impl Strategy<Value = Config> {
             (option::of("[a-z]{1,8}"), option::of("[a-z]{1,8}")),
             [long(), long()],
             pacing(),
+            process(),
+            [any::<bool>(), any::<bool>()],
         ),
     )
         .prop_flat_map(
@@ -729,7 +812,14 @@ fn config() -> impl Strategy<Value = Config> {
                 router_id,
                 script_user,
                 script_security,
-                (firewall, prefixes, [startup_delay, delay_after_boot], pacing),
+                (
+                    firewall,
+                    prefixes,
+                    [startup_delay, delay_after_boot],
+                    pacing,
+                    process,
+                    [all_groups, follow_links],
+                ),
             )| {
                 let (device_prefix, address_device_prefix) = prefixes;
                 let globals = Globals {
@@ -741,6 +831,9 @@ fn config() -> impl Strategy<Value = Config> {
                     address_device_prefix,
                     startup_delay,
                     delay_after_boot,
+                    process,
+                    all_groups,
+                    follow_links,
                 };
                 let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
                 let scripts: Vec<_> = names.iter().cloned().map(script).collect();

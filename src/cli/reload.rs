@@ -10,7 +10,8 @@ use vipd::config::model::Config;
 use vipd::config::plan;
 use vipd::control::request::{Considered, Reply, Request, socket_pid};
 
-use super::daemon::{candidate, load_options, state_folder};
+use super::daemon::state_folder;
+use super::loader::{candidate, load_options};
 
 /// Exit status when the file would not run.
 const REFUSED: u8 = 1;
@@ -83,7 +84,7 @@ impl Reload {
         } else {
             Request::Reload
         };
-        let folder = state_folder();
+        let folder = state_folder(&[]);
         let socket = match find(&folder, self.pid) {
             Ok(socket) => socket,
             Err(why) => return Ok(Err(why)),
@@ -95,7 +96,7 @@ impl Reload {
 
 /// What going from one file to another does; neither of them has to run.
 fn compare(old: &Path, new: &Path) -> Result<Reply, String> {
-    let options = load_options(None);
+    let options = load_options(None, false);
     let read = |file: &Path| {
         let candidate = candidate(file, &options);
         let warnings = candidate.warnings();
@@ -133,7 +134,13 @@ fn find(folder: &Path, pid: Option<u32>) -> Result<PathBuf, String> {
             format!("{folder} cannot be read: {error}")
         }
     })?;
-    let sockets = entries.flatten().filter_map(|entry| {
+    // Daemons of another namespace or instance have a folder of their own in there.
+    let entries: Vec<_> = entries.flatten().collect();
+    let below = entries
+        .iter()
+        .filter_map(|e| std::fs::read_dir(e.path()).ok());
+    let below: Vec<_> = below.flatten().flatten().collect();
+    let sockets = entries.iter().chain(&below).filter_map(|entry| {
         let pid = socket_pid(entry.file_name().to_str()?)?;
         let path = entry.path();
         // A daemon that crashed leaves its socket behind.

@@ -11,6 +11,7 @@ mod hmac;
 mod instance;
 mod later;
 mod peer;
+pub(crate) mod process;
 mod script;
 mod track;
 mod value;
@@ -18,8 +19,9 @@ mod virtual_mac;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::diagnostic::{Class, Code, Diagnostic, Label, Severity};
 use super::key_files::KeyFiles;
 use super::keyword::Support;
 use super::model::{Command, Config};
@@ -139,12 +141,19 @@ struct Lowering {
     script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
     declared: BTreeSet<(&'static str, String)>,
+    /// What `startup_script` and `shutdown_script` may take, where that was said.
+    errand_timeouts: (Option<Duration>, Option<Duration>),
+    /// The diagnostic that says what the block does without, by what it needs.
+    inactive: BTreeMap<&'static str, usize>,
 }
 
 impl Lowering {
     fn top(&mut self, statement: &Statement) {
+        self.inactive.clear();
         match statement.keyword.name {
             "global_defs" => self.globals(statement),
+            "net_namespace" | "instance" => self.process_identity(statement),
+            "use_pid_dir" => self.out.config.globals.process.pid_folder = true,
             "vrrp_script" => self.track_script(statement),
             "vrrp_instance" => self.instance(statement),
             "garp_group" => self.pacing_group(statement),
@@ -183,22 +192,31 @@ impl Lowering {
         }
     }
 
-    /// Says so if vipd does not yet do what a keyword asks for.
+    /// Says so if vipd does not yet do what a keyword asks for: once in a block for all that
+    /// lack the same thing.
     fn support(&mut self, statement: &Statement) {
         let Support::Inactive(needs) = statement.keyword.support else {
             return;
         };
-        let mut diagnostic = Diagnostic::new(
-            Severity::Warning,
-            Code(401),
-            Class::Silent,
-            format!("`{}` is not active yet", statement.keyword.name),
-        )
-        .label(statement.whole(), "accepted without effect");
-        if needs != "this option" {
-            diagnostic = diagnostic.help(format!("it needs {needs}, still to come"));
+        let known = self.inactive.get(needs).copied();
+        if let Some(said) = known.and_then(|index| self.out.diagnostics.get_mut(index)) {
+            said.labels.push(Label {
+                span: statement.whole(),
+                text: "as well".to_owned(),
+            });
+            return;
         }
-        self.out.diagnostics.push(diagnostic);
+        self.inactive.insert(needs, self.out.diagnostics.len());
+        self.push(
+            Diagnostic::new(
+                Severity::Warning,
+                Code(401),
+                Class::Silent,
+                format!("`{}` is not active yet", statement.keyword.name),
+            )
+            .label(statement.whole(), "accepted without effect")
+            .help(format!("it needs {needs}, still to come")),
+        );
     }
 
     fn push(&mut self, diagnostic: Diagnostic) {

@@ -20,6 +20,8 @@ pub mod source;
 pub mod toml;
 mod write;
 
+pub use lower::process::c_number;
+
 use std::collections::BTreeMap;
 
 use diagnostic::{Code, Diagnostic, Severity};
@@ -84,6 +86,28 @@ impl Loaded {
     pub fn exit_status(&self) -> u8 {
         diagnostic::exit_status(&self.diagnostics)
     }
+}
+
+/// The lines that the files of `loaded` stand for, without comments, includes and definitions;
+/// in TOML what they mean. `options` are those that it was read with.
+#[must_use]
+pub fn consolidated(loaded: &Loaded, options: &Options) -> String {
+    let first = loaded.sources.files().next();
+    let path = first.map(|file| file.name.as_str()).unwrap_or_default();
+    if toml::is_toml(path) {
+        return toml::emit(&loaded.config);
+    }
+    let mut reader = source::Memory::default();
+    for file in loaded.sources.files() {
+        reader = reader.with(&file.name, file.text.as_str());
+    }
+    let mut text = String::new();
+    let mut expander = expand::Expander::new(path, options, &reader);
+    while let Some(line) = expander.next_line() {
+        text += &line.text;
+        text.push('\n');
+    }
+    text
 }
 
 /// Reads the configuration that begins at `path`, in TOML if that is how its name ends.

@@ -1,6 +1,8 @@
 //! What a file means: `keepalived.conf` and `vipd.toml` meet here, and nothing after it knows
 //! which was read.
 
+mod process;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +13,8 @@ use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
 use crate::wire::arp::Mac;
 use crate::wire::auth::hmac::{Key, KeyId};
+
+pub use process::{ERRAND_TIMEOUT, Errand, Mark, Precedence, Process, Reload};
 
 /// A whole configuration. Everything in it can run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +53,13 @@ pub struct Globals {
     /// VRRP is held back until the host has been up so long. keepalived:
     /// `vrrp_delay_after_boot`, 0.
     pub delay_after_boot: Duration,
+    /// Scripts get all groups of their user. keepalived: `set_supplementary_groups`.
+    pub all_groups: bool,
+    /// Symbolic links on the way to a script are followed at each run, not once when the file is
+    /// read. keepalived: `use_symlink_paths`.
+    pub follow_links: bool,
+    /// How the process runs.
+    pub process: Process,
 }
 
 /// Where firewall rules go. keepalived: `nftables` and its options.
@@ -129,6 +140,8 @@ pub struct ScriptUser {
     pub user: String,
     /// Group name or number; the user's own when `None`.
     pub group: Option<String>,
+    /// All groups of the user besides. keepalived: a `:` before GROUP.
+    pub all_groups: bool,
 }
 
 /// A program with its arguments, started without a shell.

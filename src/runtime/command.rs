@@ -51,6 +51,8 @@ pub enum Command {
     Shutdown,
     /// Give up everything and end at once.
     Abort,
+    /// End at once, and leave everything as it is.
+    Leave,
     /// The statistics of all instances as text.
     Statistics(Sender<String>),
     /// Count from zero again.
@@ -94,6 +96,8 @@ pub struct Changes {
     pub pacing: model::Pacing,
     /// Instances that come neither hear nor send before then.
     pub held_until: Option<Instant>,
+    /// Adverts for no instance of this host are logged.
+    pub log_strangers: bool,
     /// All sync groups.
     pub groups: Vec<SyncedGroup>,
     /// Instances that go.

@@ -23,6 +23,7 @@ enum Order {
     Depart(InstanceId),
     Release,
     Look,
+    Leave,
     Stop,
 }
 
@@ -90,7 +91,16 @@ impl Devices {
 
     /// Removes everything and waits for it.
     pub(super) fn stop(&mut self) {
-        let _ = self.orders.0.send(Order::Stop);
+        self.end(Order::Stop);
+    }
+
+    /// Ends, and leaves everything to the next daemon.
+    pub(super) fn leave(&mut self) {
+        self.end(Order::Leave);
+    }
+
+    fn end(&mut self, order: Order) {
+        let _ = self.orders.0.send(order);
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so itself.
             let _ = thread.join();
@@ -132,6 +142,7 @@ fn keep(mut keeper: Keeper, orders: &Receiver<Order>) {
             Some(Order::Expect(leaving)) => keeper.expect_departures(leaving),
             Some(Order::Depart(id)) => keeper.depart(id),
             Some(Order::Release) => keeper.release(),
+            Some(Order::Leave) => return,
             Some(Order::Stop) => return keeper.stop(),
         }
     }

@@ -26,7 +26,7 @@ use super::pool::{Members, Pool};
 use crate::config::model::{Gaps, Pacing};
 use crate::control::{statistics, vocabulary};
 use crate::sys::socket::{self, Waker};
-use crate::types::{InstanceId, Instant, InterfaceName, Priority};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Input, Instance, Transition};
 use crate::vrrp::router::{Event, InstanceEffect, Router};
@@ -72,6 +72,9 @@ pub struct Driver {
     strangers: BTreeMap<Rejected, u64>,
     /// Addresses of peers that are named.
     names: Names,
+    /// Whose adverts are for nobody here, where that is logged: each is named once.
+    log_strangers: bool,
+    named_strangers: BTreeSet<(Option<InterfaceName>, Vrid, IpAddr)>,
     pacing: Pacing,
     /// Instances that come are held back until then.
     held_until: Option<Instant>,
@@ -113,6 +116,8 @@ impl Driver {
             retry_at: None,
             strangers: BTreeMap::new(),
             names: Names::new(),
+            log_strangers: false,
+            named_strangers: BTreeSet::new(),
             pacing: Pacing::default(),
             held_until: None,
             groups: BTreeMap::new(),
@@ -234,6 +239,10 @@ impl Driver {
                 Command::Shutdown => self.shut_down(),
                 Command::Abort => {
                     self.give_up();
+                    self.report_all_stopped();
+                    self.aborted = true;
+                }
+                Command::Leave => {
                     self.report_all_stopped();
                     self.aborted = true;
                 }

@@ -1,5 +1,6 @@
 //! The running daemon: the only place that knows everyone.
 
+mod appointment;
 mod authenticator;
 mod breath;
 pub mod clock;
@@ -7,6 +8,7 @@ pub mod command;
 pub mod daemon;
 mod devices;
 pub mod driver;
+mod errand;
 pub mod executor;
 mod filter;
 mod keeper;
@@ -19,6 +21,7 @@ mod notifier;
 mod orders;
 mod peers;
 mod pool;
+mod precedence;
 mod proof;
 mod reload;
 mod scripts;

@@ -64,6 +64,7 @@ impl Registry {
     ) -> Adoption {
         let mut changes = Changes {
             pacing: new.pacing.clone(),
+            log_strangers: new.globals.process.log_strangers,
             ..Changes::default()
         };
         let scripts = self.adopt_scripts(&new, &mut changes);

@@ -15,6 +15,8 @@ pub(super) struct Signals {
     pub(super) json: Signal,
     pub(super) clear: Signal,
     pub(super) threads: Signal,
+    /// A real-time thread does not pause.
+    pub(super) processor: Signal,
 }
 
 impl Signals {
@@ -28,6 +30,7 @@ impl Signals {
             json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
             clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
             threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
+            processor: signal(SignalKind::from_raw(libc::SIGXCPU))?,
         })
     }
 }

@@ -29,8 +29,17 @@ impl Candidate {
     }
 }
 
-/// Reads the configuration anew, from another file than the daemon's where one is given.
-pub type Load = Arc<dyn Fn(Option<&str>) -> Candidate + Send + Sync>;
+/// Why a configuration is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Occasion {
+    /// To go over to it.
+    Reload,
+    /// Only to say what it would change: the daemon's own file, or another one.
+    Look(Option<String>),
+}
+
+/// Reads the configuration anew.
+pub type Load = Arc<dyn Fn(&Occasion) -> Candidate + Send + Sync>;
 
 /// What there is to say of a file, and the file itself if it can run.
 pub(super) struct Verdict {
@@ -44,12 +53,12 @@ pub(super) struct Prepared {
     pub(super) considered: Considered,
 }
 
-/// Reads `file` and compares it with what is `running`, on a thread for such work: neither
+/// Reads the file and compares it with what is `running`, on a thread for such work: neither
 /// packets, nor signals, nor scripts wait for a disk.
-pub(super) async fn prepare(load: &Load, running: Config, file: Option<String>) -> Verdict {
+pub(super) async fn prepare(load: &Load, running: Config, occasion: Occasion) -> Verdict {
     let load = Arc::clone(load);
     let work = move || {
-        let candidate = load(file.as_deref());
+        let candidate = load(&occasion);
         let outlook = candidate.config.as_ref();
         let outlook = outlook.map(|new| plan::outlook(&running, new));
         judge(candidate, outlook)

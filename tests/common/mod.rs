@@ -154,8 +154,13 @@ fn end_process_of(pid_file: &Path) {
 /// Compares a page of `docs` with what it is made from; `UPDATE_DOCS=1` writes it instead.
 #[track_caller]
 pub fn page(name: &str, text: &str) {
+    written("docs", name, text);
+}
+
+/// Compares a file of the project, or writes it.
+pub fn written(folder: &str, name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
+        .join(folder)
         .join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, text).unwrap();
@@ -163,7 +168,7 @@ pub fn page(name: &str, text: &str) {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == text,
-        "docs/{name} is stale: run with UPDATE_DOCS=1"
+        "{folder}/{name} is stale: run with UPDATE_DOCS=1"
     );
 }
 

@@ -113,7 +113,6 @@ impl Cell {
             (_, _, Family::V6, Password | Header) => {
                 Some("adverts over IPv6 have no place for it, and both sides ignore it")
             }
-            (_, _, Family::V6, VirtualMac) => Some("vipd refuses virtual MACs over IPv6 so far"),
             _ => None,
         }
     }

@@ -64,12 +64,12 @@ impl Lowering {
         }
         self.address_macs(&mut draft);
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
-        let moves_clients = virtual_mac.as_ref().is_some_and(|v| !v.advertise_from_base);
         let protocol = InstanceConfig {
-            handover_overlap: if moves_clients {
-                Duration::ZERO
-            } else {
-                HANDOVER_OVERLAP
+            // Whoever still answers for an address does so from the same MAC address as the new
+            // router, and draws the switch back to itself.
+            handover_overlap: match virtual_mac {
+                Some(_) => Duration::ZERO,
+                None => HANDOVER_OVERLAP,
             },
             family: draft.family.unwrap_or_default(),
             version,

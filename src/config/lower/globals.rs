@@ -214,6 +214,7 @@ impl Lowering {
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
+            _ if self.process(statement) => {}
             _ => {
                 self.support(statement);
                 self.validate(statement);

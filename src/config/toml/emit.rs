@@ -2,7 +2,7 @@
 //!
 //! Defaults are left out. What is read again equals what was written, field for field.
 
-mod values;
+pub(super) mod values;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use values::{
 pub fn emit(config: &Config) -> String {
     let mut text = Text::default();
     text.globals(&config.globals);
+    text.process(&config.globals.process);
     text.pacing(&config.pacing);
     for script in &config.scripts {
         text.script(script);
@@ -37,14 +38,14 @@ pub fn emit(config: &Config) -> String {
 }
 
 #[derive(Default)]
-struct Text {
+pub(super) struct Text {
     out: String,
     /// Weight and name of each script.
     scripts: Vec<(String, Weight)>,
 }
 
 impl Text {
-    fn header(&mut self, kind: &str, name: Option<&str>) {
+    pub(super) fn header(&mut self, kind: &str, name: Option<&str>) {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
@@ -54,13 +55,18 @@ impl Text {
         };
     }
 
-    fn line(&mut self, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn line(&mut self, key: &str, value: impl std::fmt::Display) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{key} = {value}");
     }
 
     /// The line unless the value is the default.
-    fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
+    pub(super) fn unless<T: PartialEq<U> + std::fmt::Display, U>(
+        &mut self,
+        key: &str,
+        value: T,
+        default: &U,
+    ) {
         if value != *default {
             self.line(key, value);
         }
@@ -105,8 +111,15 @@ impl Text {
             firewall,
             device_prefix,
             address_device_prefix,
+            all_groups,
+            follow_links,
+            process,
         } = globals;
-        if *globals == Globals::default() {
+        let usual = Globals {
+            process: process.clone(),
+            ..Globals::default()
+        };
+        if *globals == usual {
             return;
         }
         self.header("global", None);
@@ -117,6 +130,8 @@ impl Text {
             self.line("script_user", user(name));
         }
         self.unless("script_security", *script_security, &false);
+        self.unless("script_groups", *all_groups, &false);
+        self.unless("follow_links", *follow_links, &false);
         self.time_unless_zero("startup_delay", *startup_delay);
         self.time_unless_zero("delay_after_boot", *delay_after_boot);
         let usual = Firewall::default();

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::defaults::Defaults;
+use super::process::Process;
 use super::value::{
     At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time, Versions,
 };
@@ -18,6 +19,8 @@ pub(super) struct Document {
     pub(super) include: Option<At<OneOrMore>>,
     /// What holds for the whole daemon.
     pub(super) global: Global,
+    /// How the process runs.
+    pub(super) process: Process,
     /// How fast addresses are announced.
     pub(super) pacing: Pacing,
     /// Scripts that say whether a service is well, by name.
@@ -47,6 +50,10 @@ pub(super) struct Global {
     pub(super) script_user: Option<At<String>>,
     /// Refuse scripts that somebody but root could change; default false.
     pub(super) script_security: Option<At<bool>>,
+    /// Scripts get all groups of their user; default false.
+    pub(super) script_groups: Option<At<bool>>,
+    /// Follow symbolic links to scripts at each run, not once at the start; default false.
+    pub(super) follow_links: Option<At<bool>>,
     /// Hold VRRP back so long after the start; default 0s.
     pub(super) startup_delay: Option<At<Time>>,
     /// Hold VRRP back until the host has been up so long; default 0s.

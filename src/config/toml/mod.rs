@@ -7,6 +7,7 @@ mod defaults;
 mod emit;
 mod format;
 mod kept;
+mod process;
 mod read;
 mod secrets;
 mod translate;

@@ -3,8 +3,7 @@
 //! `lower` reads statements, so that every check and every default is in one place.
 
 use super::format::{
-    Auth, Checksum, Document, Global, Group, Hmac, Instance, Pacing, PacingGroup, Script,
-    VirtualMac,
+    Auth, Checksum, Document, Group, Hmac, Instance, PacingGroup, Script, VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, SecretIn, SwitchOr, TextOr};
@@ -37,8 +36,8 @@ pub(super) struct Translated {
 impl Translator<'_> {
     /// Adds what `document` stands for.
     pub(super) fn document(&mut self, document: &Document, file: FileId, to: &mut Translated) {
-        to.globals
-            .extend(global(&document.global, &document.pacing, file));
+        to.globals.extend(document.process.outside(file));
+        to.globals.extend(global(document, file));
         for group in &document.pacing.groups {
             to.globals.extend(pacing_group(group, file));
         }
@@ -218,7 +217,13 @@ impl Translator<'_> {
     }
 }
 
-fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
+fn global(document: &Document, file: FileId) -> Option<Statement> {
+    let Document {
+        global,
+        pacing,
+        process,
+        ..
+    } = document;
     let mut to = Writer::new(Block::Globals, file);
     to.value("router_id", global.router_id.as_ref());
     to.user("script_user", global.script_user.as_ref());
@@ -227,6 +232,9 @@ fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
         global.script_security.as_ref(),
         true,
     );
+    let groups = global.script_groups.as_ref();
+    to.switch("set_supplementary_groups", groups, true);
+    to.switch("use_symlink_paths", global.follow_links.as_ref(), true);
     to.time("vrrp_startup_delay", global.startup_delay.as_ref());
     to.time("vrrp_delay_after_boot", global.delay_after_boot.as_ref());
     to.time("vrrp_garp_interval", pacing.arp.as_ref());
@@ -237,6 +245,7 @@ fn global(global: &Global, pacing: &Pacing, file: FileId) -> Option<Statement> {
     to.value("vmac_prefix", global.device_prefix.as_ref());
     let prefix = global.address_device_prefix.as_ref();
     to.value("vmac_addr_prefix", prefix);
+    process.globals(&mut to);
     let at = to.statements.first()?.span;
     let mut root = Writer::new(Block::Root, file);
     root.push("global_defs", at, Vec::new(), Body::Block(to.statements));

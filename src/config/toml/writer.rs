@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    fn program(&mut self, name: &str, program: Option<&At<Program>>) {
+    pub(super) fn program(&mut self, name: &str, program: Option<&At<Program>>) {
         let Some(program) = program else { return };
         let at = self.at(program);
         match &program.value {

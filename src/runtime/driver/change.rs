@@ -22,6 +22,8 @@ impl Driver {
             self.router.set_tracker_counts(id, rise, fall);
         }
         self.held_until = changes.held_until;
+        self.log_strangers = changes.log_strangers;
+        self.named_strangers.clear();
         self.pacing = changes.pacing;
         self.send_paces();
         self.set_groups(changes.groups);

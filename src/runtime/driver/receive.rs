@@ -9,12 +9,15 @@ use crate::runtime::executor::Chain;
 use crate::runtime::member::{Complaint, Member};
 use crate::runtime::pool::Key;
 use crate::sys::socket::Datagram;
-use crate::types::{InstanceId, Instant, InterfaceName};
+use crate::types::{InstanceId, Instant, InterfaceName, Vrid};
 use crate::vrrp::instance::{Input, Instance};
 use crate::vrrp::router::Event;
 use crate::wire::auth::ah;
 use crate::wire::ip::{Packet, Protocol};
 use crate::wire::vrrp::{self, ChecksumForm, Received, Rejected};
+
+/// A flood of senders that are made up must not fill the memory.
+const MOST_STRANGERS: usize = 1_000;
 
 impl Driver {
     /// Waiting packets come before expired timers: a host that stalled must not take over from
@@ -64,6 +67,7 @@ impl Driver {
             Err(reason) => return self.count_stranger(reason),
         };
         let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
+            self.name_stranger(key, vrid, packet.source);
             return self.count_stranger(Rejected::UnknownVrid);
         };
         self.take_advert(id, at, &packet, header.as_ref());
@@ -71,6 +75,22 @@ impl Driver {
 
     fn count_stranger(&mut self, reason: Rejected) {
         *self.strangers.entry(reason).or_default() += 1;
+    }
+
+    /// Logs an advert for nobody here, each sender once until the next reload. keepalived:
+    /// `log_unknown_vrids`, which logs every one.
+    fn name_stranger(&mut self, key: &Key, vrid: Vrid, source: IpAddr) {
+        if !self.log_strangers || self.named_strangers.len() >= MOST_STRANGERS {
+            return;
+        }
+        let interface = &key.0;
+        if self
+            .named_strangers
+            .insert((interface.clone(), vrid, source))
+        {
+            let interface = interface.as_ref().map(tracing::field::display);
+            tracing::info!(interface, %vrid, %source, "advert of {source} for VRID {vrid}, which is not ours");
+        }
     }
 
     fn take_advert(

@@ -83,8 +83,8 @@ pub struct InstanceConfig {
     pub listen_before_lead: bool,
     /// Announcement of the addresses.
     pub announcement: Announcement,
-    /// Longest time for which addresses stay after a peer's advert. Zero where the advert itself
-    /// moves the clients, because it comes from the virtual MAC address.
+    /// Longest time for which addresses stay after a peer's advert. Zero with a virtual
+    /// MAC address: who answers from it draws the switch to itself.
     pub handover_overlap: Duration,
 }
 

@@ -8,7 +8,7 @@ use crate::types::{Broadcast, Scope, Secret, VirtualAddress};
 use crate::vrrp::election::Weight;
 
 /// A text in quotes.
-pub(super) fn quote(text: &str) -> String {
+pub(in crate::config::toml) fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
@@ -22,7 +22,7 @@ pub(super) fn key(name: &str) -> String {
     }
 }
 
-pub(super) fn time(time: Duration) -> String {
+pub(in crate::config::toml) fn time(time: Duration) -> String {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     quote(&Time(micros).text())
 }
@@ -55,9 +55,12 @@ pub(super) fn table(members: &[String]) -> String {
 }
 
 pub(super) fn user(user: &ScriptUser) -> String {
-    match &user.group {
-        Some(group) => quote(&format!("{}:{group}", user.user)),
-        None => quote(&user.user),
+    let name = &user.user;
+    match (&user.group, user.all_groups) {
+        (Some(group), false) => quote(&format!("{name}:{group}")),
+        (Some(group), true) => quote(&format!("{name}::{group}")),
+        (None, true) => quote(&format!("{name}::")),
+        (None, false) => quote(name),
     }
 }
 
@@ -72,7 +75,7 @@ pub(super) fn argv(argv: &[String]) -> String {
     }
 }
 
-pub(super) fn command(command: &Command) -> String {
+pub(in crate::config::toml) fn command(command: &Command) -> String {
     let words = argv(&command.argv);
     match &command.user {
         Some(name) => table(&[
