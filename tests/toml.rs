@@ -883,12 +883,17 @@ proptest! {
                 let conf = load("keepalived.conf", &Options::default(), &reader).config;
                 let mut wanted = config;
                 for instance in &mut wanted.instances {
-                    let listens = format!("`listen_before_lead` of {} ", instance.name);
-                    prop_assert_eq!(
-                        instance.protocol.listen_before_lead,
-                        converted.left_out.iter().any(|line| line.starts_with(&listens))
-                    );
-                    instance.protocol.listen_before_lead = false;
+                    let options = [
+                        ("listen_before_lead", &mut instance.protocol.listen_before_lead),
+                        ("version = \"both\"", &mut instance.protocol.with_version_2),
+                        ("require_link_local", &mut instance.require_link_local),
+                    ];
+                    for (option, set) in options {
+                        let says = format!("`{option}` of {} ", instance.name);
+                        let said = converted.left_out.iter().any(|line| line.starts_with(&says));
+                        prop_assert_eq!(*set, said, "{} of {}", option, &instance.name);
+                        *set = false;
+                    }
                 }
                 prop_assert_eq!(conf, wanted, "{}", converted.text);
             }

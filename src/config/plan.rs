@@ -189,11 +189,15 @@ impl Written {
             place.entry(name).or_default().extend(settings);
         }
         for instance in &config.instances {
-            if instance.protocol.listen_before_lead {
-                let settings = written.instances.entry(instance.name.clone());
-                let listens = ("listen_before_lead".to_owned(), String::new());
-                settings.or_default().extend([listens]);
-            }
+            let beyond = [
+                (instance.protocol.listen_before_lead, "listen_before_lead"),
+                (instance.protocol.with_version_2, "version = \"both\""),
+                (instance.require_link_local, "require_link_local"),
+            ];
+            let set = beyond.into_iter().filter(|(set, _)| *set);
+            let set = set.map(|(_, name)| (name.to_owned(), String::new()));
+            let settings = written.instances.entry(instance.name.clone());
+            settings.or_default().extend(set);
         }
         written
     }

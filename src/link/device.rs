@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::model::{Config, Instance};
 use crate::types::{Family, InterfaceName, VirtualAddress, Vrid};
-use crate::vrrp::instance::InstanceConfig;
 use crate::wire::arp::Mac;
 
 /// What makes a device the same: no interface can have two with one address.
@@ -123,7 +122,7 @@ pub fn wanted(
     let prefix = globals.device_prefix.as_deref().unwrap_or("vrrp");
     let of_addresses = globals.address_device_prefix.as_deref().unwrap_or(prefix);
     for instance in &config.instances {
-        let InstanceConfig { vrid, family, .. } = instance.protocol;
+        let (vrid, family) = (instance.protocol.vrid, instance.protocol.family);
         if let (Some(key), Some(own)) = (Key::of(instance), &instance.virtual_mac) {
             plan.add(key, own.group.as_ref(), family, |taken| {
                 let configured = own.device.clone();

@@ -100,7 +100,7 @@ impl Cell {
 
     /// Why it cannot be, if it cannot.
     pub const fn obstacle(self) -> Option<&'static str> {
-        use Variant::{Header, Password, VirtualMac};
+        use Variant::{Header, Password};
         match (self.peer, self.version, self.family, self.variant) {
             (Speaker::Frr, ..) if self.unicast => Some("FRR sends multicast only"),
             (Speaker::Frr, Version::V2, Family::V6, _) => {

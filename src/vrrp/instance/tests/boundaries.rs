@@ -163,7 +163,11 @@ fn a_reload_begins_the_periods_of_an_active_router_anew() {
         ..config(Version::V2, 128)
     };
     let mut bench = Bench::active(config.clone());
-    bench.feed(4000, reconfigured(&config));
+    let changed = InstanceConfig {
+        preempt_mode: false,
+        ..config
+    };
+    bench.feed(4000, reconfigured(&changed));
     let advert = Effect::SendAdvert(Priority::new(128));
     assert_eq!(bench.expire(), (5000, vec![advert]));
     let elsewhere = vec![advert, Effect::AnnounceElsewhere];
