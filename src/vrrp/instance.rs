@@ -544,12 +544,13 @@ impl Instance {
         }
         self.running = true;
         self.handover_ends_at = None;
-        // An earlier run that crashed may have left them. An owner that goes on at once keeps
-        // them: they may be the host's own.
-        if !self.starts_active(now) {
-            effects.push(Effect::RemoveAddresses);
-        }
+        let first = effects.len();
         self.start_if_well(now, effects);
+        // A run that crashed, or a handover that is not over, may have left them. An owner that
+        // goes on at once keeps them: they may be the host's own.
+        if !matches!(self.state, State::Active { .. }) {
+            effects.insert(first, Effect::RemoveAddresses);
+        }
     }
 
     /// Leaves Initialize if nothing keeps it there. RFC 9568 §6.4.1.

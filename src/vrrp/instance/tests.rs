@@ -425,6 +425,36 @@ fn a_shutdown_without_a_successor_ends_after_the_longest_skew_time() {
 }
 
 #[test]
+fn a_start_into_a_handover_that_time_alone_has_ended_leaves_no_address_behind() {
+    for listens in [false, true] {
+        let mut bench = Bench::new(InstanceConfig {
+            listen_before_lead: listens,
+            ..owner()
+        });
+        bench.feed(0, Input::LinkProved);
+        bench.feed(0, Input::Startup);
+        assert!(bench.instance.holds_addresses());
+        bench.feed(1000, Input::Shutdown);
+        bench.feed(1000, Input::FaultRaised(Fault::Interface));
+        bench.feed(1000, Input::FaultCleared(Fault::Interface));
+        let effects = bench.feed(9000, Input::Startup);
+        let removed = effects.first() == Some(&Effect::RemoveAddresses);
+        assert_eq!(removed, listens, "{effects:?}");
+        assert_eq!(bench.instance.holds_addresses(), !listens);
+    }
+}
+
+#[test]
+fn an_owner_that_listens_first_removes_what_was_left_over() {
+    let mut bench = Bench::new(InstanceConfig {
+        listen_before_lead: true,
+        ..owner()
+    });
+    let told = [Effect::RemoveAddresses, Effect::Notify(Transition::Backup)];
+    assert_eq!(bench.feed(0, Input::Startup), told);
+}
+
+#[test]
 fn a_release_is_no_successor() {
     let mut bench = Bench::active(config(Version::V2, 100));
     bench.feed(4000, Input::Shutdown);
@@ -930,7 +960,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 fn any_config() -> impl Strategy<Value = InstanceConfig> {
     (
         any::<bool>(),
-        1u8..=255,
+        prop_oneof![3 => 1u8..=254, 1 => Just(255)],
         any::<bool>(),
         0u64..5000,
         any::<bool>(),
