@@ -92,7 +92,7 @@ impl Router {
         self.trackers.get(&id).and_then(RiseFall::up)
     }
 
-    /// Adds an instance in Initialize; it begins with [`Input::Startup`].
+    /// Adds an instance in Initialize, or replaces one; it begins with [`Input::Startup`].
     pub fn add(
         &mut self,
         now: Instant,
@@ -100,6 +100,7 @@ impl Router {
         config: InstanceConfig,
         tracking: Tracking,
     ) {
+        self.remove(id);
         let slot = Slot {
             instance: Instance::new(config),
             tracking,
@@ -492,6 +493,18 @@ mod tests {
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(102));
         assert_eq!(result(&mut router, 20, false), []);
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(100));
+    }
+
+    #[test]
+    fn an_instance_that_replaces_another_inherits_no_timer() {
+        let (mut router, _) = router(5);
+        let due = router.deadline().unwrap();
+        let config = InstanceConfig::new(Vrid::new(51).unwrap());
+        router.add(at(1), ID, config, Tracking::default());
+        assert_eq!(router.deadline(), None);
+        let mut effects = Vec::new();
+        router.handle(due, Event::Deadline, &mut effects);
+        assert_eq!(effects, []);
     }
 
     #[test]
