@@ -286,6 +286,7 @@ impl Settings {
             ignore_interrupt: self.ignore_interrupt,
             statistics_file: temporary_folder().join("keepalived.stats"),
             state_folder: state_folder(),
+            recording: recording(),
         };
         let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
@@ -340,6 +341,16 @@ fn state_folder() -> PathBuf {
     folder
         .filter(|path| path.is_absolute())
         .unwrap_or_else(|| "/run/vipd".into())
+}
+
+/// `VIPD_RECORD`, for a report that can be run again. See docs/recording.md.
+fn recording() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("VIPD_RECORD")?);
+    if path.is_relative() {
+        tracing::warn!("VIPD_RECORD is not an absolute path: nothing is recorded");
+        return None;
+    }
+    Some(path)
 }
 
 /// keepalived's: `TMPDIR` if it is absolute, else `/tmp`.

@@ -1,5 +1,6 @@
 //! What others read of the daemon: notifications and dumps.
 
 pub mod notify;
+pub mod recording;
 pub mod statistics;
 pub mod vocabulary;

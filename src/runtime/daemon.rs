@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -21,10 +21,12 @@ use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
 use super::notifier::{self, Notifies};
 use super::proof;
+use super::recorder::Recorder;
 use super::reload::Registry;
 use super::scripts::Scripts;
 use crate::config::model::{self, Config, Instance};
 use crate::config::programs::Program;
+use crate::control::recording::Sink;
 use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::schedule;
@@ -94,6 +96,9 @@ pub struct Options {
     pub statistics_file: PathBuf,
     /// Folder of what must outlive a crash: which devices were made, and what settings were.
     pub state_folder: PathBuf,
+    /// Where every input and decision of the engine is written down: two files of that name with
+    /// `.inputs` and `.effects` after it. `None` for not at all.
+    pub recording: Option<PathBuf>,
 }
 
 /// Runs until a signal ends it.
@@ -160,17 +165,22 @@ impl Daemon {
             // Nobody listens any more once the daemon ends.
             let _ = report.send(r);
         });
+        let recording = options.recording.as_deref().and_then(record);
+        let (recorder, sink) = recording.unzip();
         let (driver, engine) =
-            Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+            Driver::new(watcher.links(), jobs, reporter, sink).map_err(Error::Start)?;
         let executor = Executor::new(netlink, packets, engine.clone());
         let (end, ended) = oneshot::channel();
-        let threads = vec![
+        let mut threads = vec![
             spawn("vipd-kernel", move || work_on(executor, &work))?,
             spawn("vipd-engine", move || {
                 // The daemon may have given up waiting.
                 let _ = end.send(drive(driver));
             })?,
         ];
+        if let Some(recorder) = recorder {
+            threads.push(spawn("vipd-record", move || recorder.run())?);
+        }
         let to = engine.clone();
         // Blocks in the kernel for ever: it ends with the process.
         let again = virtual_addresses.clone();
@@ -420,6 +430,20 @@ fn spawn(
         .name(name.to_owned())
         .spawn(body)
         .map_err(Error::Start)
+}
+
+/// A recorder; without one the daemon runs all the same.
+fn record(path: &Path) -> Option<(Recorder, Sink)> {
+    match Recorder::create(path) {
+        Ok(made) => {
+            tracing::info!("every decision is recorded in {}.inputs", path.display());
+            Some(made)
+        }
+        Err(error) => {
+            tracing::warn!("nothing is recorded in {}: {error}", path.display());
+            None
+        }
+    }
 }
 
 /// Runs the engine; `false` if it panicked or could not wait for packets.

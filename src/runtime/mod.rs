@@ -17,5 +17,6 @@ mod memory;
 mod notifier;
 mod pool;
 mod proof;
+mod recorder;
 mod reload;
 mod scripts;
