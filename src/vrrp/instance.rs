@@ -924,7 +924,7 @@ impl Instance {
     fn fault_raised(&mut self, fault: Fault, now: Instant, effects: &mut Vec<Effect>) {
         let own = !fault.is_of_group();
         // A tracker without a result keeps an instance from starting, not from going on.
-        let pending = matches!(fault, Fault::TrackerPending(_));
+        let pending = fault.is_pending();
         if fault == Fault::Interface {
             self.link_proved = false;
         }
@@ -974,6 +974,10 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         let before = std::mem::replace(&mut self.config, config);
+        if self.config.priority != Priority::OWNER {
+            // The priority of one that yielded hid the change that comes next.
+            self.yielded_to = None;
+        }
         match self.state {
             State::Initialize => {}
             // Reloads that change nothing here, however many, must not hold a takeover up.

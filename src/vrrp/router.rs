@@ -508,6 +508,52 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_that_yielded_and_is_none_after_a_reload_takes_its_new_priority() {
+        let owner = InstanceConfig {
+            priority: Priority::OWNER,
+            start_active: true,
+            ..InstanceConfig::new(Vrid::new(51).unwrap())
+        };
+        let mut router = Router::new();
+        router.add(at(0), ID, owner.clone(), Tracking::default());
+        let mut feed = |millis, input| {
+            router.handle(at(millis), Event::Instance(ID, input), &mut Vec::new());
+        };
+        feed(0, Input::PrimaryAddress("10.0.0.2".parse().unwrap()));
+        feed(0, Input::Startup);
+        for millis in [1000, 2300] {
+            feed(
+                millis,
+                Input::Advert(crate::wire::vrrp::Advert {
+                    source: "10.0.0.1".parse().unwrap(),
+                    priority: Priority::OWNER,
+                    interval: crate::types::Interval::DEFAULT,
+                }),
+            );
+        }
+        let config = InstanceConfig {
+            priority: Priority::new(254),
+            ..owner
+        };
+        router.reconfigure(
+            at(3000),
+            ID,
+            config,
+            Tracking::default(),
+            false,
+            &mut Vec::new(),
+        );
+        let mut effects = Vec::new();
+        while !effects.contains(&(ID, Effect::InstallAddresses)) {
+            router.handle(router.deadline().unwrap(), Event::Deadline, &mut effects);
+        }
+        let advert = effects
+            .iter()
+            .find(|(_, e)| matches!(e, Effect::SendAdvert(_)));
+        assert_eq!(advert, Some(&(ID, Effect::SendAdvert(Priority::new(254)))));
+    }
+
+    #[test]
     fn two_tracked_interfaces_down_are_two_faults() {
         let name = |n| InterfaceName::new(n).unwrap();
         let mut router = Router::new();
