@@ -395,7 +395,8 @@ impl Oracle {
             let until = watch.kept_until;
             return broken(RULE, format!("{id} lets go at {now:?}, before {until:?}"));
         }
-        let over = |at: Instant| at <= now && now > self.excused_until;
+        // What else happens at that very instant may come before its timer.
+        let over = |at: Instant| at < now && now > self.excused_until;
         // What an earlier run has left goes at Startup.
         let begun = running || self.shut_down.contains(&id);
         if installed && begun && watch.grace.is_none_or(over) && !self.reloading {
@@ -485,6 +486,10 @@ impl Oracle {
                 watch.due = None;
                 watch.expired = false;
             }
+        }
+        if self.reloading {
+            // It may have become Backup with the old times, which are no longer known here.
+            watch.due = None;
         }
         Ok(())
     }
