@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, and says why")]
+
 mod common;
 
 use common::{page, written};

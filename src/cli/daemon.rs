@@ -344,6 +344,7 @@ impl Settings {
             log_addresses: self.log_addresses,
             statistics_file: temporary_folder().join("keepalived.stats"),
             state_folder: state_folder(&self.sinks.marks),
+            recording: recording(),
         };
         let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
@@ -382,6 +383,16 @@ pub(super) fn state_folder(marks: &[String]) -> PathBuf {
         .filter(|path| path.is_absolute())
         .unwrap_or_else(|| "/run/vipd".into());
     folder.join(marks.join("_"))
+}
+
+/// `VIPD_RECORD`, for a report that can be run again. See docs/recording.md.
+fn recording() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("VIPD_RECORD")?);
+    if path.is_relative() {
+        tracing::warn!("VIPD_RECORD is not an absolute path: nothing is recorded");
+        return None;
+    }
+    Some(path)
 }
 
 /// keepalived's: `TMPDIR` if it is absolute, else `/tmp`.

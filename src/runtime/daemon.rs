@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -25,12 +25,14 @@ use super::notifier::{self, Notifies};
 use super::orders::{Order, Orders as Requests};
 use super::precedence::Urgent;
 use super::proof;
+use super::recorder::Recorder;
 use super::reload::Registry;
 use super::scripts::Scripts;
 use super::signals::Signals;
 use super::transaction::{self, Load, Occasion, Prepared, Verdict};
 use crate::config::model::{self, Config, Globals, Instance};
 use crate::config::programs::Program;
+use crate::control::recording::Sink;
 use crate::control::request::{Reply, Request};
 use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
@@ -103,6 +105,9 @@ pub struct Options {
     pub statistics_file: PathBuf,
     /// Folder of what must outlive a crash: which devices were made, and what settings were.
     pub state_folder: PathBuf,
+    /// Where every input and decision of the engine is written down: two files of that name with
+    /// `.inputs` and `.effects` after it. `None` for not at all.
+    pub recording: Option<PathBuf>,
 }
 
 /// Runs until a signal ends it.
@@ -199,8 +204,10 @@ impl Daemon {
             // Nobody listens any more once the daemon ends.
             let _ = report.send(r);
         });
+        let recording = options.recording.as_deref().and_then(record);
+        let (recorder, sink) = recording.unzip();
         let (driver, engine) =
-            Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+            Driver::new(watcher.links(), jobs, reporter, sink).map_err(Error::Start)?;
         let executor = Executor::new(netlink, packets, engine.clone());
         let (end, ended) = oneshot::channel();
         let (kernel, address_thread) = spawn("vipd-kernel", move || {
@@ -216,7 +223,11 @@ impl Daemon {
             engine: engine_id,
             kernel,
         };
-        let threads = vec![address_thread, engine_thread];
+        let mut threads = vec![address_thread, engine_thread];
+        if let Some(recorder) = recorder {
+            let (_, thread) = spawn("vipd-record", move || recorder.run())?;
+            threads.push(thread);
+        }
         let to = engine.clone();
         // Blocks in the kernel for ever: it ends with the process.
         let again = virtual_addresses.clone();
@@ -536,6 +547,20 @@ fn spawn(
         .map_err(Error::Start)?;
     let number = said.recv().map_err(|e| Error::Start(io::Error::other(e)))?;
     Ok((number, thread))
+}
+
+/// A recorder; without one the daemon runs all the same.
+fn record(path: &Path) -> Option<(Recorder, Sink)> {
+    match Recorder::create(path) {
+        Ok(made) => {
+            tracing::info!("every decision is recorded in {}.inputs", path.display());
+            Some(made)
+        }
+        Err(error) => {
+            tracing::warn!("nothing is recorded in {}: {error}", path.display());
+            None
+        }
+    }
 }
 
 /// Runs the engine; `false` if it panicked or could not wait for packets.

@@ -24,12 +24,13 @@ use super::member::{Complaint, Member};
 use super::peers::Names;
 use super::pool::{Members, Pool};
 use crate::config::model::{Gaps, Pacing};
+use crate::control::recording::{Recorded, Sink};
 use crate::control::{statistics, vocabulary};
 use crate::sys::socket::{self, Waker};
 use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Input, Instance, Transition};
-use crate::vrrp::router::{Event, InstanceEffect, Router};
+use crate::vrrp::router::{Event, InstanceEffect};
 use crate::wire::vrrp::Rejected;
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -50,7 +51,7 @@ const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
 /// The engine. See the module.
 pub struct Driver {
-    router: Router,
+    router: Recorded,
     members: Members,
     pool: Pool,
     /// The host's interfaces.
@@ -92,14 +93,19 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An engine without instances on a host with `links`.
+    /// An engine without instances on a host with `links`, whose decisions `record` writes down.
     ///
     /// # Errors
     /// When descriptors have run out.
-    pub fn new(links: Links, jobs: Sender<Work>, reporter: Reporter) -> io::Result<(Self, Handle)> {
+    pub fn new(
+        links: Links,
+        jobs: Sender<Work>,
+        reporter: Reporter,
+        record: Option<Sink>,
+    ) -> io::Result<(Self, Handle)> {
         let (handle, commands, waker) = Handle::new()?;
         let driver = Self {
-            router: Router::new(),
+            router: Recorded::new(record),
             members: BTreeMap::new(),
             pool: Pool::default(),
             host: Links::new(),

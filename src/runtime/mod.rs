@@ -23,6 +23,7 @@ mod peers;
 mod pool;
 mod precedence;
 mod proof;
+mod recorder;
 mod reload;
 mod scripts;
 mod signals;

@@ -162,9 +162,9 @@ pub(super) fn state(members: &[Standing]) -> Option<Transition> {
     }
     match members.iter().map(|m| m.own).max()? {
         Health::Faulty => Some(Transition::Fault),
-        Health::Pending => None,
-        Health::Well if members.iter().all(|m| m.role == Role::Active) => Some(Transition::Active),
-        Health::Well => Some(Transition::Backup),
+        Health::Pending if members.iter().all(|m| m.role == Role::Initialize) => None,
+        _ if members.iter().all(|m| m.role == Role::Active) => Some(Transition::Active),
+        Health::Pending | Health::Well => Some(Transition::Backup),
     }
 }
 

@@ -404,3 +404,27 @@ fn an_instance_is_in_the_first_group_that_lists_it() {
     bench.feed(0, A, Input::FaultRaised(Fault::Interface));
     assert_eq!(bench.roles(), [Role::Initialize, WAITING]);
 }
+
+#[test]
+fn a_reload_that_adds_a_script_without_a_result_leaves_a_running_group_alone() {
+    let mut bench = Bench::active();
+    let tracking = || Tracking {
+        trackers: [(SCRIPT, Weight::new(0))].into(),
+        ..Tracking::default()
+    };
+    let mut effects = Vec::new();
+    for id in [A, B] {
+        bench
+            .0
+            .reconfigure(at(5000), id, config(100), tracking(), false, &mut effects);
+        assert_eq!(bench.roles(), [Role::Active, Role::Active]);
+    }
+    assert_eq!(told(&effects), []);
+    let result = |success| Event::TrackResult {
+        tracker: SCRIPT,
+        success,
+    };
+    assert_eq!(told(&bench.event(6000, result(true))), []);
+    bench.event(7000, result(false));
+    assert_eq!(bench.roles(), [Role::Initialize, Role::Initialize]);
+}

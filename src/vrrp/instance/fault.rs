@@ -60,7 +60,7 @@ impl Fault {
     /// Whether it keeps an instance from starting, but not one that runs from going on.
     #[must_use]
     pub const fn only_bars_start(&self) -> bool {
-        matches!(self, Self::TrackerPending(_) | Self::PeersUnknown)
+        self.is_pending() || matches!(self, Self::PeersUnknown)
     }
 
     /// Whether it comes from another member of the sync group.

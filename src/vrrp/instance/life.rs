@@ -14,12 +14,13 @@ impl Instance {
         }
         self.running = true;
         self.handover_ends_at = None;
-        // An earlier run that crashed may have left them. An owner that goes on at once keeps
-        // them: they may be the host's own.
-        if !self.starts_active(now) {
-            effects.push(Effect::RemoveAddresses);
-        }
+        let first = effects.len();
         self.start_if_well(now, effects);
+        // A run that crashed, or a handover that is not over, may have left them. An owner that
+        // goes on at once keeps them: they may be the host's own.
+        if !matches!(self.state, State::Active { .. }) {
+            effects.insert(first, Effect::RemoveAddresses);
+        }
     }
 
     /// Leaves Initialize if nothing keeps it there. RFC 9568 §6.4.1.
@@ -160,6 +161,10 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         let before = std::mem::replace(&mut self.config, config);
+        if self.config.priority != Priority::OWNER {
+            // The priority of one that yielded hid the change that comes next.
+            self.yielded_to = None;
+        }
         match self.state {
             State::Initialize => {}
             // Reloads that change nothing here, however many, must not hold a takeover up.

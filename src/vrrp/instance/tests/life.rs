@@ -185,3 +185,33 @@ fn a_reload_never_makes_a_backup_take_over_sooner() {
     );
     assert_eq!(bench.down_in(0), Some(Duration::from_micros(3_609_375)));
 }
+
+#[test]
+fn a_start_into_a_handover_that_time_alone_has_ended_leaves_no_address_behind() {
+    for listens in [false, true] {
+        let mut bench = Bench::new(InstanceConfig {
+            listen_before_lead: listens,
+            ..owner()
+        });
+        bench.feed(0, Input::LinkProved);
+        bench.feed(0, Input::Startup);
+        assert!(bench.instance.holds_addresses());
+        bench.feed(1000, Input::Shutdown);
+        bench.feed(1000, Input::FaultRaised(Fault::Interface));
+        bench.feed(1000, Input::FaultCleared(Fault::Interface));
+        let effects = bench.feed(9000, Input::Startup);
+        let removed = effects.first() == Some(&Effect::RemoveAddresses);
+        assert_eq!(removed, listens, "{effects:?}");
+        assert_eq!(bench.instance.holds_addresses(), !listens);
+    }
+}
+
+#[test]
+fn an_owner_that_listens_first_removes_what_was_left_over() {
+    let mut bench = Bench::new(InstanceConfig {
+        listen_before_lead: true,
+        ..owner()
+    });
+    let told = [Effect::RemoveAddresses, Effect::Notify(Transition::Backup)];
+    assert_eq!(bench.feed(0, Input::Startup), told);
+}

@@ -43,7 +43,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 fn any_config() -> impl Strategy<Value = InstanceConfig> {
     (
         any::<bool>(),
-        1u8..=255,
+        prop_oneof![3 => 1u8..=254, 1 => Just(255)],
         any::<bool>(),
         0u64..5000,
         any::<bool>(),
