@@ -168,6 +168,7 @@ impl Model {
         for (_, effect) in effects {
             match effect {
                 Effect::AnnounceElsewhere
+                | Effect::AdvertiseRouter { .. }
                 | Effect::HeardLowerPriority
                 | Effect::NotifyGroup(..) => {}
                 Effect::InstallAddresses => self.installed[node] = true,

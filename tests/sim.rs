@@ -309,6 +309,7 @@ impl Network {
             }
             Effect::AnnounceAddresses { .. }
             | Effect::AnnounceElsewhere
+            | Effect::AdvertiseRouter { .. }
             | Effect::HeardLowerPriority
             | Effect::NotifyGroup(..) => {}
             Effect::Notify(transition) => {

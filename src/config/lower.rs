@@ -11,6 +11,7 @@ mod hmac;
 mod instance;
 mod later;
 mod peer;
+mod router;
 mod script;
 mod track;
 mod value;
@@ -27,6 +28,7 @@ use super::parse::{Body, Statement};
 use super::source::Span;
 use crate::types::InterfaceName;
 use crate::vrrp::election::Weight;
+use crate::vrrp::instance::RouterAdvertisement;
 use globals::Defaults;
 use group::GroupDraft;
 use instance::Draft;
@@ -107,6 +109,8 @@ pub struct Beyond {
     pub both_versions: BTreeSet<String>,
     /// Those that discard adverts without a link-local address in front.
     pub require_link_local: BTreeSet<String>,
+    /// Those that send router advertisements, with the place that says so.
+    pub router_advertisements: BTreeMap<String, (RouterAdvertisement, Span)>,
 }
 
 /// What `statements` mean, with the key files that they name.

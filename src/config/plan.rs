@@ -189,11 +189,8 @@ impl Written {
             place.entry(name).or_default().extend(settings);
         }
         for instance in &config.instances {
-            if instance.protocol.listen_before_lead {
-                let settings = written.instances.entry(instance.name.clone());
-                let listens = ("listen_before_lead".to_owned(), String::new());
-                settings.or_default().extend([listens]);
-            }
+            let settings = written.instances.entry(instance.name.clone());
+            settings.or_default().extend(beyond(instance));
         }
         written
     }
@@ -201,6 +198,25 @@ impl Written {
     fn take(&mut self, instance: &str) -> Settings {
         self.instances.remove(instance).unwrap_or_default()
     }
+}
+
+/// What no statement of keepalived's can say.
+fn beyond(instance: &Instance) -> Settings {
+    let protocol = &instance.protocol;
+    let switches = [
+        ("listen_before_lead", protocol.listen_before_lead),
+        ("require_link_local", instance.require_link_local),
+    ];
+    let switches = switches.into_iter().filter(|(_, on)| *on);
+    let switches = switches.map(|(key, _)| (key, String::new()));
+    let both = protocol.with_version_2.then(|| "both".to_owned());
+    let routes = protocol.router_advertisement.as_ref();
+    let routes = routes.map(|wanted| ("router_advertisement", toml::router_text(wanted)));
+    switches
+        .chain(both.map(|both| ("version", both)))
+        .chain(routes)
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// The settings in a block; those of the blocks in it too.

@@ -14,6 +14,7 @@ impl Instance {
         }
         self.running = true;
         self.handover_ends_at = None;
+        self.keep_hosts();
         // An earlier run that crashed may have left them. An owner that goes on at once keeps
         // them: they may be the host's own.
         if !self.starts_active(now) {
@@ -98,6 +99,7 @@ impl Instance {
             let longest_skew = self.ties.map_or(Duration::ZERO, |ties| ties.longest_skew);
             let longest_skew = longest_skew.max(self.ties().longest_skew);
             self.begin_handover(now + longest_skew + SUCCESSOR_MARGIN);
+            self.leave_hosts();
             self.state = State::Initialize;
             return;
         }
@@ -192,5 +194,6 @@ impl Instance {
                 self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
             }
         }
+        self.reroute(now, before.router_advertisement.as_ref(), effects);
     }
 }
