@@ -117,6 +117,7 @@ pub(crate) fn inputs(data: &[u8]) {
                 Effect::SendAdvert(_)
                 | Effect::AnnounceAddresses { .. }
                 | Effect::AnnounceElsewhere
+                | Effect::AdvertiseRouter { .. }
                 | Effect::HeardLowerPriority
                 | Effect::Notify(_)
                 | Effect::NotifyGroup(..) => {}

@@ -193,6 +193,7 @@ impl<'a> Model<'a> {
                 }
                 Effect::SendAdvert(priority) => self.send(node, id, priority, choices),
                 Effect::AnnounceElsewhere
+                | Effect::AdvertiseRouter { .. }
                 | Effect::HeardLowerPriority
                 | Effect::NotifyGroup(..)
                 | Effect::AnnounceAddresses { .. }

@@ -29,8 +29,9 @@ use vipd::types::{
     Vrid,
 };
 use vipd::vrrp::election::Weight;
-use vipd::vrrp::instance::{Announcement, InstanceConfig};
+use vipd::vrrp::instance::{Announcement, InstanceConfig, RouterAdvertisement};
 use vipd::wire::auth::hmac::{Key, KeyId};
+use vipd::wire::ndisc::{Preference, Prefix, RouterAdvert};
 
 fn fixture(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -244,6 +245,85 @@ fn a_list_of_ipv6_addresses_should_begin_with_a_link_local_one() {
         "{}",
         said(&four)
     );
+}
+
+#[test]
+fn router_advertisements_have_the_defaults_of_rfc_4861() {
+    let first = "addresses = [\"fe80::51/64\", \"fd00::100/64\"]\n";
+    let loaded = instance_of(&format!(
+        "{first}[instance.web.router_advertisement]\nprefixes = [\"2001:db8::/64\"]\n"
+    ));
+    assert_eq!(said(&loaded), "");
+    let wanted = loaded.config.instances[0]
+        .protocol
+        .router_advertisement
+        .clone();
+    let expected = RouterAdvertisement {
+        interval: Duration::from_secs(200),
+        content: RouterAdvert {
+            hop_limit: 64,
+            lifetime: Duration::from_secs(600),
+            prefixes: vec![Prefix {
+                address: "2001:db8::".parse().unwrap(),
+                length: 64,
+                on_link: true,
+                autonomous: true,
+                valid_lifetime: 2_592_000,
+                preferred_lifetime: 604_800,
+            }],
+            ..RouterAdvert::default()
+        },
+    };
+    assert_eq!(wanted, Some(expected));
+}
+
+#[test]
+fn router_advertisements_that_no_host_could_use_are_refused() {
+    let six = "addresses = [\"fe80::51/64\"]\n";
+    for (addresses, table, code) in [
+        (six, "interval = \"3s\"", "K0503 `interval` is 4s to 1800s"),
+        (six, "interval = \"1801s\"", "K0503 `interval`"),
+        (six, "lifetime = \"199s\"", "K0503 `lifetime`"),
+        (six, "lifetime = \"9001s\"", "K0503 `lifetime`"),
+        (six, "lifetime = \"300.5s\"", "K0503 `lifetime`"),
+        (six, "hop_limit = 256", "K0503 `hop_limit`"),
+        (six, "mtu = 1279", "K0503 `mtu`"),
+        (six, "preference = \"best\"", "K0503"),
+        (six, "prefixes = [\"2001:db8::\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"2001:db8::1/64\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"2001:db8::/129\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"fe80::/64\"]", "K0503 a prefix is"),
+        (
+            six,
+            "prefixes = [\"2001:db8::/48\"]",
+            "K0503 hosts make addresses",
+        ),
+        (
+            six,
+            "prefixes = [{ prefix = \"2001:db8::/64\", valid = \"1h\", preferred = \"2h\" }]",
+            "K0503 `preferred`",
+        ),
+        (
+            "addresses = [\"fd00::1/64\", \"fe80::51/64\"]\n",
+            "",
+            "K0509",
+        ),
+        ("ipv6 = true\naddresses = []\n", "", "K0509"),
+        ("addresses = [\"192.0.2.10/24\"]\n", "", "K0507"),
+    ] {
+        let loaded = instance_of(&format!(
+            "{addresses}router_advertisement = {{ {table} }}\n"
+        ));
+        let said = said(&loaded);
+        assert!(
+            loaded.is_refused() && said.contains(code),
+            "{table}: {said}"
+        );
+    }
+    let zero = instance_of(&format!(
+        "{six}router_advertisement = {{ lifetime = \"0s\" }}\n"
+    ));
+    assert_eq!(said(&zero), "");
 }
 
 #[test]
@@ -603,7 +683,7 @@ fn reload() -> impl Strategy<Value = Reload> {
 }
 
 fn process() -> impl Strategy<Value = Process> {
-    let name = || option::of("[a-zé \"]{1,7}");
+    let name = || option::of("[a-zé ]{1,7}");
     (
         (
             option::of("[a-z]{1,8}"),
@@ -675,6 +755,54 @@ fn hmac() -> impl Strategy<Value = Hmac> {
     })
 }
 
+fn router_advertisement() -> impl Strategy<Value = RouterAdvertisement> {
+    let prefix = (
+        any::<u64>(),
+        0_u8..=64,
+        any::<[bool; 2]>(),
+        any::<[u32; 2]>(),
+    )
+        .prop_map(|(bits, length, [on_link, autonomous], [a, b])| {
+            let length = if autonomous { 64 } else { length };
+            let beyond = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+            // Unique local, so neither link-local nor multicast.
+            let bits = (0xfd << 120) | (u128::from(bits) << 56);
+            Prefix {
+                address: Ipv6Addr::from_bits(bits & !beyond),
+                length,
+                on_link,
+                autonomous,
+                valid_lifetime: a.max(b),
+                preferred_lifetime: a.min(b),
+            }
+        });
+    let preference = select(vec![Preference::Low, Preference::Medium, Preference::High]);
+    let mtu = option::of(1280_u32..=65535);
+    let rest = (any::<[bool; 3]>(), any::<u8>(), mtu, preference);
+    (4_000_u64..=1_800_000, 0_u64..=7200, vec(prefix, 0..3), rest).prop_map(
+        |(interval, more, prefixes, ([managed, other, none], hop_limit, mtu, preference))| {
+            let lifetime = if none {
+                0
+            } else {
+                interval.div_ceil(1000) + more
+            };
+            RouterAdvertisement {
+                interval: Duration::from_millis(interval),
+                content: RouterAdvert {
+                    hop_limit,
+                    managed,
+                    other,
+                    preference,
+                    lifetime: Duration::from_secs(lifetime),
+                    mtu,
+                    prefixes,
+                    ..RouterAdvert::default()
+                },
+            }
+        },
+    )
+}
+
 prop_compose! {
     fn protocol()(
         v3: bool, priority in 1_u8..=255, interval in 1_u16..=4095, preempt_mode: bool,
@@ -713,7 +841,7 @@ prop_compose! {
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
         virtual_mac in option::of(virtual_mac()), accept: bool,
         track_source: bool, skip_address_check: bool, link_local: bool, routed: bool,
-        own6 in option::of(vec(address6(), 0..4))
+        own6 in option::of(vec(address6(), 0..4)), routes in option::of(router_advertisement())
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
         let mut transport = transport;
@@ -722,6 +850,9 @@ prop_compose! {
             protocol.family = Family::V6;
             protocol.with_version_2 = false;
             addresses = own6;
+            if link_local {
+                addresses.insert(0, VirtualAddress::new("fe80::51".parse().unwrap(), 64));
+            }
             transport = over_ipv6(transport);
         }
         let has_source = matches!(&transport, Transport::Unicast { source: Some(_), peers, .. } if !peers.is_empty());
@@ -743,6 +874,7 @@ prop_compose! {
         let old = protocol.version == Version::V2 || protocol.with_version_2;
         let header = header && protocol.version == Version::V2;
         let begins = |a: &VirtualAddress| matches!(a.address, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        protocol.router_advertisement = routes.filter(|_| addresses.first().is_some_and(begins));
         let require_link_local = link_local && addresses.first().is_some_and(begins);
         let authentication = match (hmac, password) {
             (Some(hmac), _) => Authentication::Hmac(hmac),
@@ -883,16 +1015,17 @@ proptest! {
                 let conf = load("keepalived.conf", &Options::default(), &reader).config;
                 let mut wanted = config;
                 for instance in &mut wanted.instances {
-                    let options = [
-                        ("listen_before_lead", &mut instance.protocol.listen_before_lead),
-                        ("version = \"both\"", &mut instance.protocol.with_version_2),
-                        ("require_link_local", &mut instance.require_link_local),
-                    ];
-                    for (option, set) in options {
-                        let says = format!("`{option}` of {} ", instance.name);
-                        let said = converted.left_out.iter().any(|line| line.starts_with(&says));
-                        prop_assert_eq!(*set, said, "{} of {}", option, &instance.name);
-                        *set = false;
+                    let protocol = &mut instance.protocol;
+                    let routes = protocol.router_advertisement.take().is_some();
+                    for (key, is_there) in [
+                        ("listen_before_lead", std::mem::take(&mut protocol.listen_before_lead)),
+                        ("require_link_local", std::mem::take(&mut instance.require_link_local)),
+                        ("version=\"both\"", std::mem::take(&mut protocol.with_version_2)),
+                        ("router_advertisement", routes),
+                    ] {
+                        let name = &instance.name;
+                        let line = format!("`{key}` of {name} has no place here and is left out");
+                        prop_assert_eq!(is_there, converted.left_out.contains(&line));
                     }
                 }
                 prop_assert_eq!(conf, wanted, "{}", converted.text);

@@ -496,7 +496,7 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     row(
         507,
-        "The key makes no sense for the address family of the instance: version 2 knows IPv4 only, and only adverts over IPv6 list a link-local address.",
+        "The key makes no sense for the address family of the instance: version 2 knows IPv4 only; only adverts over IPv6 list a link-local address, and only IPv6 has router advertisements.",
         "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\naddresses = [\"fe80::51/64\"]\n",
         "Take the key out.",
     ),
@@ -505,6 +505,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "With both versions, adverts of version 2 leave at the configured rate but carry whole seconds. A router that knows version 2 alone waits for three of the seconds that it is told.",
         "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\ninterval = \"100ms\"\naddresses = [\"192.0.2.10/24\"]\n",
         "Nothing, if such routers may be slower; else write whole seconds.",
+    ),
+    row(
+        509,
+        "Hosts take router advertisements only from a link-local address, and all routers of the instance must have the same one: it is the first of `addresses`.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"2001:db8::1/64\"]\nrouter_advertisement = { interval = \"30s\" }\n",
+        "Put a link-local address in front: `addresses = [\"fe80::51/64\", \"2001:db8::1/64\"]`.",
     ),
     row(
         601,

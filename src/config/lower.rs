@@ -12,6 +12,7 @@ mod instance;
 mod later;
 mod peer;
 pub(crate) mod process;
+mod router;
 mod script;
 mod track;
 mod value;
@@ -29,6 +30,7 @@ use super::parse::{Body, Statement};
 use super::source::Span;
 use crate::types::InterfaceName;
 use crate::vrrp::election::Weight;
+use crate::vrrp::instance::RouterAdvertisement;
 use globals::Defaults;
 use group::GroupDraft;
 use instance::Draft;
@@ -109,6 +111,8 @@ pub struct Beyond {
     pub both_versions: BTreeSet<String>,
     /// Those that discard adverts without a link-local address in front.
     pub require_link_local: BTreeSet<String>,
+    /// Those that send router advertisements, with the place that says so.
+    pub router_advertisements: BTreeMap<String, (RouterAdvertisement, Span)>,
 }
 
 /// What `statements` mean, with the key files that they name.

@@ -189,15 +189,8 @@ impl Written {
             place.entry(name).or_default().extend(settings);
         }
         for instance in &config.instances {
-            let beyond = [
-                (instance.protocol.listen_before_lead, "listen_before_lead"),
-                (instance.protocol.with_version_2, "version = \"both\""),
-                (instance.require_link_local, "require_link_local"),
-            ];
-            let set = beyond.into_iter().filter(|(set, _)| *set);
-            let set = set.map(|(_, name)| (name.to_owned(), String::new()));
             let settings = written.instances.entry(instance.name.clone());
-            settings.or_default().extend(set);
+            settings.or_default().extend(beyond(instance));
         }
         written
     }
@@ -205,6 +198,24 @@ impl Written {
     fn take(&mut self, instance: &str) -> Settings {
         self.instances.remove(instance).unwrap_or_default()
     }
+}
+
+/// What no statement of keepalived's can say.
+fn beyond(instance: &Instance) -> Settings {
+    let protocol = &instance.protocol;
+    let switches = [
+        ("listen_before_lead", protocol.listen_before_lead),
+        ("require_link_local", instance.require_link_local),
+        ("version=\"both\"", protocol.with_version_2),
+    ];
+    let switches = switches.into_iter().filter(|(_, on)| *on);
+    let switches = switches.map(|(key, _)| (key, String::new()));
+    let routes = protocol.router_advertisement.as_ref();
+    let routes = routes.map(|wanted| ("router_advertisement", toml::router_text(wanted)));
+    switches
+        .chain(routes)
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// The settings in a block; those of the blocks in it too.

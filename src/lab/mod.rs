@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::sys::netlink::{self, Netlink};
 use crate::types::InterfaceName;
 
-pub use capture::{Capture, Captured, SeenAdvert, SeenArp, SeenNeighbour};
+pub use capture::{Capture, Captured, SeenAdvert, SeenArp, SeenNeighbour, SeenRouter};
 pub use clock::{now, realtime_nanos};
 pub use host::Host;
 pub use namespace::Namespace;

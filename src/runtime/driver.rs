@@ -424,6 +424,7 @@ impl Driver {
             Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
             Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
             Effect::AnnounceElsewhere => self.announce_elsewhere(id),
+            Effect::AdvertiseRouter { last } => self.advertise_router(id, last),
             Effect::HeardLowerPriority => self.tell_of_lower_priority(id),
             Effect::Notify(transition) => {
                 // The address does not wait for a line of log.
@@ -457,6 +458,25 @@ impl Driver {
             placements: member.elsewhere(),
             action: Action::Announce { repeat: 1 },
         });
+    }
+
+    /// Has the executor send a router advertisement after what it has to do before.
+    fn advertise_router(&mut self, id: InstanceId, last: bool) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        if !last && member.routes_in_vain() && member.complain(Complaint::NoForwarding) {
+            let name = &*member.name;
+            tracing::warn!(
+                instance = name,
+                "({name}) hosts are told that this is a router, but it does not forward IPv6"
+            );
+        }
+        let Some((ifindex, frame)) = member.router_advert(last) else {
+            return;
+        };
+        let frames = Arc::from([frame]);
+        self.enqueue(id, Action::Transmit { ifindex, frames });
     }
 
     fn tell_of_lower_priority(&self, id: InstanceId) {

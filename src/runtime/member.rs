@@ -20,6 +20,7 @@ use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
+use crate::wire::ndisc::ALL_ROUTERS;
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
 /// Complaints until the next change of state: forged senders must fill neither memory nor log.
@@ -81,6 +82,7 @@ pub(super) enum Complaint {
     Stranger(IpAddr),
     Skew(IpAddr),
     NumbersUsedUp,
+    NoForwarding,
     SendFailed(IpAddr),
     Late,
 }
@@ -401,7 +403,39 @@ impl Member {
         let listen = self.listen();
         let key =
             move |protocol: &Protocol| Some((self.advert_interface().cloned(), listen?, *protocol));
-        kinds.iter().filter_map(key)
+        kinds.iter().filter_map(key).chain(self.solicitation_key())
+    }
+
+    /// The key of the socket on which hosts ask for a router.
+    fn solicitation_key(&self) -> Option<pool::Key> {
+        self.config.protocol.router_advertisement.as_ref()?;
+        let interface = self.advert_interface().cloned();
+        let routers = Listen::Group(ALL_ROUTERS.into());
+        Some((Some(interface?), routers, Protocol::Icmpv6))
+    }
+
+    /// A frame that makes this virtual router a default router of the link, or one no longer if it is
+    /// the `last`; with the interface that it leaves by.
+    pub(super) fn router_advert(&self, last: bool) -> Option<(u32, Vec<u8>)> {
+        let first = self.config.addresses.first()?;
+        let is_first = |p: &&Placement| p.address.address == first.address;
+        let placement = self.placements.iter().find(is_first)?;
+        let (mac, IpAddr::V6(source)) = (placement.mac?, first.address) else {
+            return None;
+        };
+        let wanted = self.config.protocol.router_advertisement.as_ref();
+        let content = wanted.map(|wanted| wanted.content.clone());
+        let mut advert = content.unwrap_or_default();
+        advert.link_address = Some(mac);
+        if last {
+            advert = advert.farewell();
+        }
+        Some((placement.ifindex, advert.frame(mac, source)))
+    }
+
+    /// Whether hosts are told to send here what this host does not forward.
+    pub(super) fn routes_in_vain(&self) -> bool {
+        !self.placements.iter().any(|placement| placement.router)
     }
 
     /// Whether `source` may speak to this instance: one of its peers, if it has any.

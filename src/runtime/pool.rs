@@ -81,6 +81,12 @@ impl Pool {
         ids.iter().find(hears).or_else(|| ids.first()).copied()
     }
 
+    /// All instances that listen on a socket.
+    pub(super) fn listeners(&self, key: &Key) -> Vec<InstanceId> {
+        let listeners = self.sockets.get(key).map(|open| open.listeners.values());
+        listeners.into_iter().flatten().flatten().copied().collect()
+    }
+
     /// Makes sure that an instance has a socket on its interface as that is now.
     pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
         let ifindex = member.footing.ifindex;

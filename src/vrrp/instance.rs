@@ -5,6 +5,7 @@ mod doubles;
 mod fault;
 mod hearing;
 mod life;
+mod routing;
 mod timing;
 mod transition;
 
@@ -12,10 +13,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use config::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
+pub use config::{Announcement, HANDOVER_OVERLAP, InstanceConfig, RouterAdvertisement};
 pub use fault::Fault;
 
 use doubles::Doubles;
+use routing::Routing;
 
 use super::group::GroupId;
 use crate::types::{Instant, Interval, Priority, Version};
@@ -91,6 +93,8 @@ pub enum Input {
     HoldUntil(Instant),
     /// Something has been received on its link.
     LinkProved,
+    /// A host of its link asks for a router. RFC 4861 §6.2.6.
+    RouterSolicited,
     /// Another member of its sync group has heard a lower priority while Active.
     Reannounce,
     /// Every member of its sync group is to be Active: so is this one.
@@ -137,6 +141,11 @@ pub enum Effect {
     },
     /// Announce once every address that is not on the instance's own interface.
     AnnounceElsewhere,
+    /// Send a router advertisement.
+    AdvertiseRouter {
+        /// It says that this is a default router no longer.
+        last: bool,
+    },
     /// Tell others that an Active Router has heard a lower priority.
     HeardLowerPriority,
     /// Tell others.
@@ -160,6 +169,7 @@ pub struct Instance {
     announcements: Vec<(Instant, u32)>,
     refresh_at: Option<Instant>,
     elsewhere_at: Option<Instant>,
+    routing: Routing,
     /// End of `preempt_delay`, once a lower-priority Active Router has been heard.
     preempt_at: Option<Instant>,
     /// The Active Router heard last while Backup.
@@ -208,6 +218,7 @@ impl Instance {
             announcements: Vec::new(),
             refresh_at: None,
             elsewhere_at: None,
+            routing: Routing::default(),
             preempt_at: None,
             active_router: None,
             heard_at: None,
@@ -242,6 +253,7 @@ impl Instance {
             Input::Grouped(ties) => self.ties = ties,
             Input::HoldUntil(at) => self.held_until = Some(at),
             Input::LinkProved => self.link_proved(now),
+            Input::RouterSolicited => self.router_solicited(now),
             Input::Reannounce => self.reannounce(now, effects),
             Input::TakeOver => self.take_over(now, effects),
             Input::StepBack => self.step_back(now, effects),
@@ -261,7 +273,7 @@ impl Instance {
             State::Active { adver_at } => Some(adver_at),
         };
         let announcement = self.announcements.iter().map(|a| a.0).min();
-        let periodic = [self.refresh_at, self.elsewhere_at];
+        let periodic = [self.refresh_at, self.elsewhere_at, self.routing.due_at()];
         [timer, self.handover_ends_at, announcement]
             .into_iter()
             .chain(periodic)

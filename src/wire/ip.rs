@@ -18,6 +18,8 @@ pub enum Protocol {
     Vrrp,
     /// An authentication header, then the VRRP message. RFC 2338 §5.3.6.3.
     AuthenticationHeader,
+    /// ICMPv6, of which only router solicitations are taken.
+    Icmpv6,
 }
 
 impl Protocol {
@@ -27,6 +29,7 @@ impl Protocol {
         match self {
             Self::Vrrp => PROTOCOL,
             Self::AuthenticationHeader => 51,
+            Self::Icmpv6 => 58,
         }
     }
 }

@@ -472,6 +472,7 @@ impl<'a> Network<'a> {
                 Effect::InstallAddresses | Effect::RemoveAddresses => self.unjudged = true,
                 Effect::AnnounceAddresses { .. }
                 | Effect::AnnounceElsewhere
+                | Effect::AdvertiseRouter { .. }
                 | Effect::HeardLowerPriority
                 | Effect::NotifyGroup(..) => {}
                 Effect::Notify(transition) => {

@@ -284,6 +284,7 @@ impl Node {
                 | Effect::SendAdvert(_)
                 | Effect::AnnounceAddresses { .. }
                 | Effect::AnnounceElsewhere
+                | Effect::AdvertiseRouter { .. }
                 | Effect::HeardLowerPriority
                 | Effect::NotifyGroup(..) => {}
             }

@@ -64,6 +64,7 @@ impl Lowering {
         }
         self.address_macs(&mut draft);
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
+        let router_advertisement = self.router_advertisement(&draft);
         let protocol = InstanceConfig {
             // Whoever still answers for an address does so from the same MAC address as the new
             // router, and draws the switch back to itself.
@@ -85,6 +86,7 @@ impl Lowering {
             owner_hears_adverts: !(owner && draft.defaults.owner_ignore_adverts),
             late_timer_priority: draft.late_timer_priority,
             announcement: announcement(&draft.garp, &draft.defaults.garp),
+            router_advertisement,
             ..InstanceConfig::new(vrid)
         };
         let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);

@@ -48,6 +48,7 @@ impl Instance {
             },
             notify: open(&self.notify, &own.notify),
             announce: self.announce.left_open_by(&own.announce),
+            router_advertisement: None,
         }
     }
 }
@@ -80,7 +81,13 @@ fn open_list<T: Clone>(default: &[T], own: &[T]) -> Vec<T> {
 }
 
 /// What an instance has that no other may have.
-const OWN: [&str; 4] = ["vrid", "addresses", "excluded", "ipv6"];
+const OWN: [&str; 5] = [
+    "vrid",
+    "addresses",
+    "excluded",
+    "ipv6",
+    "router_advertisement",
+];
 
 /// An instance without what is its own alone.
 #[derive(Debug, Clone, Deserialize)]
@@ -95,6 +102,7 @@ impl Defaults {
             addresses,
             excluded,
             ipv6,
+            router_advertisement,
             ..
         } = &self.0;
         let first = |list: &[At<TextOr<Address>>]| list.first().map(|a| a.place.clone());
@@ -105,6 +113,7 @@ impl Defaults {
                 .map(|a| first(a).unwrap_or_else(|| whole.clone())),
             first(excluded),
             ipv6.as_ref().map(|i| i.place.clone()),
+            router_advertisement.as_ref().map(|r| r.place.clone()),
         ];
         let found = OWN.into_iter().zip(places);
         found.filter_map(|(key, at)| Some((key, at?))).collect()

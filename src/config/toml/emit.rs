@@ -2,6 +2,7 @@
 //!
 //! Defaults are left out. What is read again equals what was written, field for field.
 
+pub(super) mod router;
 pub(super) mod values;
 
 use std::fmt::Write as _;
@@ -241,6 +242,9 @@ impl Text {
         self.unless("track.source_address", *track_source, &false);
         self.unless("check_addresses", !skip_address_check, &true);
         self.announcement(&protocol.announcement);
+        if let Some(wanted) = &protocol.router_advertisement {
+            self.line("router_advertisement", router::text(wanted));
+        }
         self.notify(notify);
         self.authentication(authentication, protocol.advertisement_interval);
     }
@@ -292,6 +296,7 @@ impl Text {
             late_timer_priority,
             listen_before_lead,
             announcement: _,
+            router_advertisement: _,
             // It follows from the virtual MAC.
             handover_overlap: _,
         } = protocol;

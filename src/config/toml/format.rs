@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::defaults::Defaults;
 use super::process::Process;
+use super::router;
 use super::value::{
     At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time, Versions,
 };
@@ -207,6 +208,10 @@ pub(super) struct Instance {
     pub(super) notify: Option<At<NotifyOr<Notify>>>,
     /// How often the addresses are announced by gratuitous ARP or unsolicited NA.
     pub(super) announce: Announce,
+    /// The active router sends router advertisements from the first address, so that the link's
+    /// hosts have it as their default router (RFC 4861); IPv6 only. keepalived has no such
+    /// option. Default: it sends none.
+    pub(super) router_advertisement: Option<At<router::Table>>,
 }
 
 /// An address that moves, with what the kernel is told about it.

@@ -9,6 +9,7 @@ mod format;
 mod kept;
 mod process;
 mod read;
+mod router;
 mod secrets;
 mod translate;
 mod value;
@@ -16,9 +17,10 @@ mod words;
 mod writer;
 
 pub use emit::emit;
+pub(super) use emit::router::text as router_text;
 pub use secrets::secrets;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use format::Document;
 use read::{error, read, span};
@@ -157,6 +159,16 @@ fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation 
     for (file, document) in &loading.documents {
         translator.document(document, *file, &mut all);
     }
+    let mut router_advertisements = BTreeMap::new();
+    for (file, document) in &loading.documents {
+        for (name, instance) in &document.instance.0 {
+            if let Some(table) = &instance.router_advertisement {
+                let meaning = table.meaning(*file, &mut translator.diagnostics);
+                let wanted = (meaning, span(*file, &table.place));
+                router_advertisements.insert(name.value.clone(), wanted);
+            }
+        }
+    }
     let parts = [all.globals, all.scripts, all.instances, all.groups];
     Translation {
         parsed: Parsed {
@@ -174,6 +186,7 @@ fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation 
             require_link_local: named(&loading.documents, |i| {
                 i.require_link_local.as_ref().map(|r| r.value)
             }),
+            router_advertisements,
         },
     }
 }

@@ -13,6 +13,7 @@
 //! Times are seconds of the clock that the core was given, to the nanosecond.
 
 mod input;
+mod router;
 mod values;
 
 use std::fmt::Write as _;
@@ -150,6 +151,8 @@ fn describe(effect: &Effect) -> String {
         Effect::RemoveAddresses => "remove addresses".to_owned(),
         Effect::AnnounceAddresses { repeat } => format!("announce addresses, {repeat} times"),
         Effect::AnnounceElsewhere => "announce addresses on other interfaces".to_owned(),
+        Effect::AdvertiseRouter { last: false } => "advertise the router".to_owned(),
+        Effect::AdvertiseRouter { last: true } => "advertise that the router goes".to_owned(),
         Effect::HeardLowerPriority => "notify of a lower priority".to_owned(),
         Effect::Notify(to) => format!("notify {}", vocabulary::transition(*to)),
         Effect::NotifyGroup(group, to) => {

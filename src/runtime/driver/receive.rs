@@ -14,6 +14,7 @@ use crate::vrrp::instance::{Input, Instance};
 use crate::vrrp::router::Event;
 use crate::wire::auth::ah;
 use crate::wire::ip::{Packet, Protocol};
+use crate::wire::ndisc;
 use crate::wire::vrrp::{self, ChecksumForm, Received, Rejected};
 
 /// A flood of senders that are made up must not fill the memory.
@@ -60,6 +61,7 @@ impl Driver {
             Protocol::AuthenticationHeader => {
                 ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
             }
+            Protocol::Icmpv6 => return self.take_solicitation(key, at, datagram),
         };
         let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
         let (packet, header, vrid) = match found {
@@ -71,6 +73,21 @@ impl Driver {
             return self.count_stranger(Rejected::UnknownVrid);
         };
         self.take_advert(id, at, &packet, header.as_ref());
+    }
+
+    /// A host asks for a router: every instance there that is one answers. Others are not for us.
+    fn take_solicitation(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let asks = |packet: &Packet<'_>| match packet.source {
+            IpAddr::V6(source) => {
+                ndisc::is_router_solicitation(source, packet.hop_limit, packet.payload)
+            }
+            IpAddr::V4(_) => false,
+        };
+        if datagram.packet().is_ok_and(|packet| asks(&packet)) {
+            for id in self.pool.listeners(key) {
+                self.handle(at, Event::Instance(id, Input::RouterSolicited));
+            }
+        }
     }
 
     fn count_stranger(&mut self, reason: Rejected) {

@@ -109,6 +109,7 @@ fn told(effects: &[InstanceEffect]) -> Vec<(u32, Transition)> {
         | Effect::RemoveAddresses
         | Effect::AnnounceAddresses { .. }
         | Effect::AnnounceElsewhere
+        | Effect::AdvertiseRouter { .. }
         | Effect::HeardLowerPriority => None,
     };
     effects.iter().filter_map(of).collect()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::types::{Family, Interval, Priority, Version, Vrid};
+use crate::wire::ndisc::RouterAdvert;
 
 /// How often, and when, the addresses are announced by gratuitous ARP or unsolicited NA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,27 @@ impl Default for Announcement {
             elsewhere: None,
             elsewhere_devices_only: false,
         }
+    }
+}
+
+/// An IPv6 virtual router is a default router of its link. RFC 9568 §6.4.3 (725); keepalived has
+/// no such option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterAdvertisement {
+    /// Longest time between router advertisements, 4–1800 s. RFC 4861 MaxRtrAdvInterval.
+    pub interval: Duration,
+    /// What they say; the link-layer address is put in when one leaves.
+    pub content: RouterAdvert,
+}
+
+impl RouterAdvertisement {
+    /// RFC 4861 §6.2.1 has 600 s; hosts that come to know the router by them wait a third of it.
+    pub const USUAL_INTERVAL: Duration = Duration::from_secs(200);
+
+    /// For how long hosts keep the router when nothing else is said. RFC 4861 AdvDefaultLifetime.
+    #[must_use]
+    pub fn usual_lifetime(interval: Duration) -> Duration {
+        interval * 3
     }
 }
 
@@ -83,6 +105,8 @@ pub struct InstanceConfig {
     pub listen_before_lead: bool,
     /// Announcement of the addresses.
     pub announcement: Announcement,
+    /// Router advertisements while Active; over IPv6 only. keepalived has no such option, none.
+    pub router_advertisement: Option<RouterAdvertisement>,
     /// Longest time for which addresses stay after a peer's advert. Zero with a virtual
     /// MAC address: who answers from it draws the switch to itself.
     pub handover_overlap: Duration,
@@ -109,6 +133,7 @@ impl InstanceConfig {
             late_timer_priority: None,
             listen_before_lead: false,
             announcement: Announcement::default(),
+            router_advertisement: None,
             handover_overlap: HANDOVER_OVERLAP,
         }
     }

@@ -80,6 +80,7 @@ impl Instance {
         if advert.priority == Priority::RELEASE {
             return;
         }
+        self.keep_hosts();
         if let Some(ends_at) = &mut self.handover_ends_at {
             *ends_at = (*ends_at).min(now + self.config.handover_overlap);
         }

@@ -14,6 +14,7 @@ impl Instance {
         }
         self.running = true;
         self.handover_ends_at = None;
+        self.keep_hosts();
         let first = effects.len();
         self.start_if_well(now, effects);
         // A run that crashed, or a handover that is not over, may have left them. An owner that
@@ -99,6 +100,7 @@ impl Instance {
             let longest_skew = self.ties.map_or(Duration::ZERO, |ties| ties.longest_skew);
             let longest_skew = longest_skew.max(self.ties().longest_skew);
             self.begin_handover(now + longest_skew + SUCCESSOR_MARGIN);
+            self.leave_hosts();
             self.state = State::Initialize;
             return;
         }
@@ -197,5 +199,6 @@ impl Instance {
                 self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
             }
         }
+        self.reroute(now, before.router_advertisement.as_ref(), effects);
     }
 }

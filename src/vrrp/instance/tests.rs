@@ -7,6 +7,7 @@ mod boundaries;
 mod life;
 mod owners;
 mod properties;
+mod routing;
 
 use super::*;
 use crate::types::{Version, Vrid};

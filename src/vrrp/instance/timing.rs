@@ -8,6 +8,7 @@ use crate::types::{Instant, Interval, Priority, Version};
 impl Instance {
     pub(super) fn deadline_passed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if self.handover_ends_at.is_some_and(|at| at <= now) {
+            self.tell_hosts(effects);
             self.end_handover(effects);
         }
         match self.state {
@@ -42,6 +43,7 @@ impl Instance {
             State::Initialize | State::Backup { .. } | State::Active { .. } => {}
         }
         self.announce_if_due(now, effects);
+        self.route_if_due(now, effects);
     }
 
     /// Whether a late timer has let a peer take over. keepalived: `timer_expired_backup`; always

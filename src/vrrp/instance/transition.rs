@@ -63,6 +63,7 @@ impl Instance {
         }
         self.refresh_at = self.config.announcement.refresh.map(|period| now + period);
         self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
+        self.begin_routing(now, effects);
         self.preempt_at = None;
         self.rearm_adver(self.next_adver(now));
         self.tell(Transition::Active, effects);
@@ -72,6 +73,7 @@ impl Instance {
         self.announcements.clear();
         self.refresh_at = None;
         self.elsewhere_at = None;
+        self.end_routing();
         self.handover_ends_at = Some(ends_at);
     }
 

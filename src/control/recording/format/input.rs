@@ -106,6 +106,9 @@ enum Told {
     LinkProved {
         instance: u32,
     },
+    RouterSolicited {
+        instance: u32,
+    },
     Reannounce {
         instance: u32,
     },
@@ -242,6 +245,7 @@ impl Told {
                 until: values::time(*at),
             },
             Input::LinkProved => Self::LinkProved { instance },
+            Input::RouterSolicited => Self::RouterSolicited { instance },
             Input::Reannounce => Self::Reannounce { instance },
             Input::TakeOver => Self::TakeOver { instance },
             Input::StepBack => Self::StepBack { instance },
@@ -336,6 +340,7 @@ impl Told {
                 to(instance, Input::HoldUntil(values::instant(&until)?))
             }
             Self::LinkProved { instance } => to(instance, Input::LinkProved),
+            Self::RouterSolicited { instance } => to(instance, Input::RouterSolicited),
             Self::Reannounce { instance } => to(instance, Input::Reannounce),
             Self::TakeOver { instance } => to(instance, Input::TakeOver),
             Self::StepBack { instance } => to(instance, Input::StepBack),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::OutOfRange;
+use super::router::Router;
 use crate::types::{Family, Instant, InterfaceName, Interval, Priority, Version, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::{self, Announcement, InstanceConfig};
@@ -45,7 +46,7 @@ pub(super) fn interface(name: &str) -> Result<InterfaceName, OutOfRange> {
     InterfaceName::new(name).ok_or(OutOfRange("interface"))
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -69,6 +70,7 @@ pub(super) struct Config {
     listen_before_lead: bool,
     handover_overlap_ns: u64,
     announcement: Announce,
+    router_advertisement: Option<Router>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,6 +106,7 @@ impl From<&InstanceConfig> for Config {
             late_timer_priority,
             listen_before_lead,
             announcement,
+            router_advertisement,
             handover_overlap,
         } = config;
         Self {
@@ -127,6 +130,7 @@ impl From<&InstanceConfig> for Config {
             listen_before_lead: *listen_before_lead,
             handover_overlap_ns: nanos(*handover_overlap),
             announcement: announcement.into(),
+            router_advertisement: router_advertisement.as_ref().map(Router::from),
         }
     }
 }
@@ -179,6 +183,7 @@ impl Config {
             late_timer_priority: self.late_timer_priority.map(Priority::new),
             listen_before_lead: self.listen_before_lead,
             announcement: self.announcement.into(),
+            router_advertisement: self.router_advertisement.map(Into::into),
             handover_overlap: Duration::from_nanos(self.handover_overlap_ns),
         })
     }

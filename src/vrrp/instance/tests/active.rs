@@ -131,6 +131,7 @@ fn addresses_are_announced_again_after_the_delay_and_at_every_refresh() {
             | Effect::InstallAddresses
             | Effect::RemoveAddresses
             | Effect::AnnounceElsewhere
+            | Effect::AdvertiseRouter { .. }
             | Effect::HeardLowerPriority
             | Effect::Notify(_)
             | Effect::NotifyGroup(..) => None,

@@ -107,7 +107,9 @@ proptest! {
                         prop_assert!(*priority != Priority::RELEASE || was_active);
                         prop_assert!(*priority == Priority::RELEASE || active || was_active);
                     }
-                    Effect::AnnounceElsewhere => prop_assert!(installed),
+                    Effect::AnnounceElsewhere | Effect::AdvertiseRouter { .. } => {
+                        prop_assert!(installed);
+                    }
                     Effect::HeardLowerPriority
                     | Effect::Notify(_)
                     | Effect::NotifyGroup(..) => {}
