@@ -5,6 +5,8 @@
 //! the field, `NAME.inputs` and `NAME.effects`; see docs/recording.md.
 #![allow(
     clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::wildcard_enum_match_arm,
     clippy::print_stdout,
     reason = "a test may panic, and says why"
 )]

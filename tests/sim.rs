@@ -6,6 +6,8 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::wildcard_enum_match_arm,
     reason = "a test may panic, and says why"
 )]
 

@@ -206,13 +206,14 @@ fn beyond(instance: &Instance) -> Settings {
     let switches = [
         ("listen_before_lead", protocol.listen_before_lead),
         ("require_link_local", instance.require_link_local),
-        ("version=\"both\"", protocol.with_version_2),
     ];
     let switches = switches.into_iter().filter(|(_, on)| *on);
     let switches = switches.map(|(key, _)| (key, String::new()));
+    let both = protocol.with_version_2.then(|| "both".to_owned());
     let routes = protocol.router_advertisement.as_ref();
     let routes = routes.map(|wanted| ("router_advertisement", toml::router_text(wanted)));
     switches
+        .chain(both.map(|both| ("version", both)))
         .chain(routes)
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
