@@ -337,8 +337,9 @@ fn options_reach_the_protocol() {
         with("garp_extra_if all 30").announcement.elsewhere,
         seconds(30)
     );
-    // Without `all` it is about virtual MACs, whose addresses are on no other interface.
-    assert_eq!(with("garp_extra_if 30").announcement, usual.announcement);
+    let of_macs = with("garp_extra_if 30").announcement;
+    assert_eq!(of_macs.elsewhere, seconds(30));
+    assert!(of_macs.elsewhere_devices_only && !usual.announcement.elsewhere_devices_only);
     assert!(with("higher_prio_send_advert").answer_higher_priority);
     let linkbeat = "linkbeat_use_polling\nlinkbeat_interfaces {\n    eth0 MII\n}\n";
     let polled = config(&(linkbeat.to_owned() + &instance(1, "")));

@@ -1,5 +1,10 @@
 //! What the fuzzer runs, and what the tests replay its corpus with.
 #![allow(dead_code, reason = "each target uses one of them")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "what ends it is a finding"
+)]
 
 mod config;
 mod inputs;

@@ -59,7 +59,7 @@ fn over_v4(demands: &Demands<'_>, bytes: &[u8], proofs: bool) {
         }
         return;
     }
-    let message = summed(bytes, |message| rfc_checksum(message));
+    let message = summed(bytes, rfc_checksum);
     let key = Secret::new(b"1234");
     if let Authentication::Header = demands.authentication {
         let packet = ah::emit(&key, SOURCE_V4, ip::GROUP_V4, ip::HOP_LIMIT, 1, 1, &message);
