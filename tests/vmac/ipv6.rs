@@ -10,8 +10,8 @@ use vipd::wire::ndisc::NeighbourAdvert;
 
 use super::common::{Instance, SOON, VIPS6, installed, no_errors, stays, wait_for};
 use super::{
-    MAC6, One, PORT, Pair, delete, ends_well, holds, link, macvlans, physical, ruleset, run,
-    settings, source_mac, state_file, text6,
+    MAC6, One, PORT, Pair, delete, ends_well, holds, link, macvlans, physical, run, settings,
+    source_mac, text6,
 };
 
 const SOLICITATION: u8 = 135;
@@ -125,13 +125,7 @@ fn a_device_for_ipv6_comes_with_the_daemon_and_goes_with_it() {
         let joined = |line: &str| line.contains("vrrp.51") && line.contains(group);
         assert!(groups.lines().any(joined), "{groups}");
     }
-    ends_well(&mut daemon);
-    assert_eq!(macvlans(&one.node), [""; 0]);
-    assert_eq!(settings(&one.node), before);
-    assert!(!state_file(&one.folder, &one.node).exists());
-    if installed("nft") {
-        assert_eq!(ruleset(&one.node), "");
-    }
+    one.ends_without_trace(&mut daemon, &before);
 }
 
 #[test]

@@ -28,7 +28,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Instance, SOON, VIP, VIP6, host, lab, no_errors, vipd, wait_for};
+use common::{Folder, Instance, SOON, VIP, VIP6, host, installed, lab, no_errors, vipd, wait_for};
 use vipd::lab::{Capture, Captured, Host, Lab, Prober, Process};
 use vipd::sys::netlink::Link;
 use vipd::types::InterfaceName;
@@ -160,6 +160,17 @@ impl One {
 
     fn start(&self, text: &str) -> Process {
         vipd(&self.node, &self.folder.write("node1.conf", text))
+    }
+
+    /// The host is as it was `before`, when the daemon has ended.
+    fn ends_without_trace(&self, daemon: &mut Process, before: &BTreeMap<PathBuf, String>) {
+        ends_well(daemon);
+        assert_eq!(macvlans(&self.node), [""; 0]);
+        assert_eq!(settings(&self.node), *before);
+        assert!(!state_file(&self.folder, &self.node).exists());
+        if installed("nft") {
+            assert_eq!(ruleset(&self.node), "");
+        }
     }
 }
 
