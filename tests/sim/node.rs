@@ -80,6 +80,8 @@ pub struct Node {
     /// Where to tell what the core was told and did, each with the start it belongs to.
     pub recording: Option<Sender<(u32, Entry)>>,
     original: Plan,
+    /// What the instances run with, which within a reload is still the old one for some.
+    in_force: Vec<InstanceConfig>,
     grouped: bool,
     last_now: Instant,
 }
@@ -112,6 +114,7 @@ impl Node {
             recording: None,
             grouped: plan.configs.len() > 1,
             original: plan.clone(),
+            in_force: plan.configs.clone(),
             plan,
             last_now: Instant::default(),
         }
@@ -123,6 +126,10 @@ impl Node {
 
     pub fn config(&self, id: InstanceId) -> &InstanceConfig {
         &self.plan.configs[id.0 as usize - 1]
+    }
+
+    pub fn in_force(&self) -> &[InstanceConfig] {
+        &self.in_force
     }
 
     pub const fn is_grouped(&self) -> bool {
@@ -149,6 +156,7 @@ impl Node {
         self.wakes_at = None;
         self.last_now = self.local(now);
         let (recording, boot) = (self.recording.clone(), self.boot);
+        self.in_force = self.plan.configs.clone();
         self.router = Some(Recorded::new(recording.map(|to| -> Sink {
             Box::new(move |entry| to.send((boot, entry)).unwrap())
         })));
@@ -235,6 +243,7 @@ impl Node {
         self.oracle.reloaded();
         effects.extend(self.change(now, Call::SetGroups(self.groups()))?);
         for id in self.ids() {
+            self.in_force[id.0 as usize - 1] = self.config(id).clone();
             let change = Call::Reconfigure {
                 id,
                 config: Box::new(self.config(id).clone()),

@@ -680,7 +680,10 @@ fn down_of_release(config: &InstanceConfig) -> Duration {
 /// The longest of a sync group's members, or its own where there is no group.
 fn longest(node: &Node, id: InstanceId, time: fn(&InstanceConfig) -> Duration) -> Duration {
     if !node.is_grouped() {
-        return time(node.config(id));
+        return node
+            .in_force()
+            .get(id.0 as usize - 1)
+            .map_or_else(Duration::default, time);
     }
-    node.plan.configs.iter().map(time).max().unwrap_or_default()
+    node.in_force().iter().map(time).max().unwrap_or_default()
 }
