@@ -53,9 +53,18 @@ pub enum Standstill {
     Host,
 }
 
+/// What the configuration file says.
+#[derive(Debug, Clone)]
+struct File {
+    plan: Plan,
+    grouped: bool,
+}
+
 pub struct Node {
     pub number: usize,
-    pub plan: Plan,
+    /// What the daemon goes by.
+    plan: Plan,
+    grouped: bool,
     pub address: IpAddr,
     pub router: Option<Recorded>,
     pub stopping: bool,
@@ -79,10 +88,11 @@ pub struct Node {
     pub sabotage: Sabotage,
     /// Where to tell what the core was told and did, each with the start it belongs to.
     pub recording: Option<Sender<(u32, Entry)>>,
-    original: Plan,
+    original: File,
+    /// A daemon reads it when it starts and when it reloads, but not while it is being stopped.
+    file: File,
     /// What the instances run with, which within a reload is still the old one for some.
     in_force: Vec<InstanceConfig>,
-    grouped: bool,
     last_now: Instant,
 }
 
@@ -92,6 +102,10 @@ pub fn eth1() -> InterfaceName {
 
 impl Node {
     pub fn new(number: usize, plan: Plan) -> Self {
+        let file = File {
+            grouped: plan.configs.len() > 1,
+            plan: plan.clone(),
+        };
         Self {
             number,
             address: Ipv4Addr::new(10, 0, 0, number as u8 + 1).into(),
@@ -112,8 +126,9 @@ impl Node {
             oracle: Oracle::default(),
             sabotage: Sabotage::None,
             recording: None,
-            grouped: plan.configs.len() > 1,
-            original: plan.clone(),
+            grouped: file.grouped,
+            original: file.clone(),
+            file,
             in_force: plan.configs.clone(),
             plan,
             last_now: Instant::default(),
@@ -156,6 +171,7 @@ impl Node {
         self.wakes_at = None;
         self.last_now = self.local(now);
         let (recording, boot) = (self.recording.clone(), self.boot);
+        self.read_file();
         self.in_force = self.plan.configs.clone();
         self.router = Some(Recorded::new(recording.map(|to| -> Sink {
             Box::new(move |entry| to.send((boot, entry)).unwrap())
@@ -204,9 +220,14 @@ impl Node {
             .collect()
     }
 
+    fn read_file(&mut self) {
+        self.plan = self.file.plan.clone();
+        self.grouped = self.file.grouped;
+    }
+
     pub fn reload(&mut self, now: Instant, change: &Change) -> Result<Vec<InstanceEffect>, Broken> {
         let mut announce = false;
-        for config in &mut self.plan.configs {
+        for config in &mut self.file.plan.configs {
             match change {
                 Change::Priority(p) => config.priority = Priority::new(*p),
                 Change::Interval(centis) => {
@@ -220,8 +241,8 @@ impl Node {
             }
         }
         match change {
-            Change::Weight(weight) => self.plan.weight = *weight,
-            Change::Grouped(grouped) => self.grouped = *grouped,
+            Change::Weight(weight) => self.file.plan.weight = *weight,
+            Change::Grouped(grouped) => self.file.grouped = *grouped,
             _ => {}
         }
         self.apply(now, announce)
@@ -229,8 +250,7 @@ impl Node {
 
     /// Takes every reload back.
     pub fn restore(&mut self, now: Instant) -> Result<Vec<InstanceEffect>, Broken> {
-        self.plan = self.original.clone();
-        self.grouped = self.plan.configs.len() > 1;
+        self.file = self.original.clone();
         self.apply(now, false)
     }
 
@@ -240,6 +260,7 @@ impl Node {
         if self.router.is_none() || self.stopping {
             return Ok(effects);
         }
+        self.read_file();
         self.oracle.reloaded();
         effects.extend(self.change(now, Call::SetGroups(self.groups()))?);
         for id in self.ids() {
