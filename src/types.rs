@@ -482,4 +482,42 @@ mod tests {
             assert!(InterfaceName::new(bad).is_none(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn secrets_are_the_same_where_their_bytes_are() {
+        assert_eq!(Secret::new(b"1234"), Secret::new(b"1234"));
+        assert_ne!(Secret::new(b"1234"), Secret::new(b"1235"));
+        assert_ne!(Secret::new(b"1234"), Secret::new(b"12345"));
+    }
+
+    #[test]
+    fn names_and_numbers_print_as_an_operator_knows_them() {
+        let interface = InterfaceName::new("eth0.100").unwrap();
+        let address = VirtualAddress::new("10.0.0.1".parse().unwrap(), 24);
+        let printed = [
+            Vrid::new(51).unwrap().to_string(),
+            Priority::new(100).to_string(),
+            InstanceId(3).to_string(),
+            interface.to_string(),
+            interface.as_str().to_owned(),
+            address.to_string(),
+        ];
+        assert_eq!(
+            printed,
+            ["51", "100", "#3", "eth0.100", "eth0.100", "10.0.0.1/24"]
+        );
+    }
+
+    #[test]
+    fn a_scope_has_the_kernels_number() {
+        let scopes = [
+            Scope::Global,
+            Scope::Site,
+            Scope::Link,
+            Scope::Host,
+            Scope::Nowhere,
+            Scope::Other(7),
+        ];
+        assert_eq!(scopes.map(Scope::number), [0, 200, 253, 254, 255, 7]);
+    }
 }

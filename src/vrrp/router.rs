@@ -588,4 +588,52 @@ mod tests {
             Some(&(ID, Effect::Notify(Transition::Backup)))
         );
     }
+
+    #[test]
+    fn a_tracker_lives_until_it_is_removed_and_takes_new_counts() {
+        let (mut router, _) = router(2);
+        result(&mut router, 10, true);
+        router.set_tracker_counts(SCRIPT, 1, 2);
+        result(&mut router, 20, false);
+        assert_eq!(router.tracker_up(SCRIPT), Some(true), "two it takes now");
+        result(&mut router, 30, false);
+        assert_eq!(router.tracker_up(SCRIPT), Some(false));
+        router.remove_tracker(SCRIPT);
+        assert_eq!(router.tracker_up(SCRIPT), None);
+    }
+
+    #[test]
+    fn it_says_who_is_due_next_and_whether_to_take_over() {
+        let (mut router, _) = router(2);
+        let due = router.deadline().unwrap();
+        assert_eq!(router.next_due(), Some((due, ID)));
+        assert_eq!(router.takeover_due(), Some(due));
+        let all: Vec<InstanceId> = router.instances().map(|(id, _)| id).collect();
+        assert_eq!(all, [ID]);
+        router.handle(due, Event::Deadline, &mut Vec::new());
+        assert!(
+            router
+                .next_due()
+                .is_some_and(|(at, id)| at > due && id == ID)
+        );
+        assert_eq!(router.takeover_due(), None, "an Active Router only adverts");
+    }
+
+    #[test]
+    fn the_end_of_a_delay_to_preempt_is_no_takeover_of_silence() {
+        let config = InstanceConfig {
+            preempt_delay: Duration::from_secs(1),
+            ..InstanceConfig::new(Vrid::new(51).unwrap())
+        };
+        let mut router = Router::new();
+        router.add(at(0), ID, config, Tracking::default());
+        let mut feed = |input| router.handle(at(0), Event::Instance(ID, input), &mut Vec::new());
+        feed(Input::HoldUntil(at(500)));
+        feed(Input::Startup);
+        assert_eq!(
+            router.takeover_due(),
+            router.deadline(),
+            "it counts from then"
+        );
+    }
 }

@@ -105,4 +105,15 @@ mod tests {
         ];
         assert_eq!(got, expected);
     }
+
+    #[test]
+    fn a_reload_changes_the_counts_and_keeps_what_was_counted() {
+        let mut counter = RiseFall::new(2, 3, false);
+        assert_eq!(counter.counts(), (2, 3));
+        assert_eq!(counter.record(true), Some(true));
+        assert_eq!(counter.record(false), None);
+        counter.set_counts(4, 2);
+        assert_eq!((counter.counts(), counter.up()), ((4, 2), Some(true)));
+        assert_eq!(counter.record(false), Some(false), "the second in a row");
+    }
 }

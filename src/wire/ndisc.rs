@@ -436,6 +436,47 @@ mod tests {
         assert_eq!(message.get(4..8), Some(&[64, 0, 0, 0][..]));
     }
 
+    #[test]
+    fn a_farewell_leaves_prefixes_alone() {
+        let prefix = Prefix {
+            address: VIP,
+            length: 64,
+            on_link: true,
+            autonomous: true,
+            valid_lifetime: 1,
+            preferred_lifetime: 1,
+        };
+        let advert = RouterAdvert {
+            prefixes: vec![prefix],
+            ..RouterAdvert::default()
+        };
+        assert_eq!(advert.farewell().prefixes, []);
+    }
+
+    #[test]
+    fn a_router_adverts_frame_goes_to_everybody_on_the_link() {
+        let frame = RouterAdvert::default().frame(MAC, VIP);
+        let [to @ .., _, _] = *frame.first_chunk::<14>().unwrap();
+        assert_eq!(to, [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1]);
+        let message = frame.get(54..).unwrap();
+        assert_eq!(RouterAdvert::parse(message), Some(RouterAdvert::default()));
+    }
+
+    #[test]
+    fn other_types_and_codes_are_no_adverts() {
+        let neighbour = unsolicited(MAC, VIP, true);
+        let router = RouterAdvert::default().frame(MAC, VIP);
+        for (byte, value) in [(0, 133), (1, 1)] {
+            let spoilt = |frame: &[u8]| {
+                let mut message = frame.get(54..).unwrap().to_vec();
+                message[byte] = value;
+                message
+            };
+            assert_eq!(NeighbourAdvert::parse(&spoilt(&neighbour)), None);
+            assert_eq!(RouterAdvert::parse(&spoilt(&router)), None);
+        }
+    }
+
     fn prefixes() -> impl Strategy<Value = Prefix> {
         (
             any::<u128>(),

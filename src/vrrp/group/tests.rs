@@ -429,3 +429,19 @@ fn a_reload_that_adds_a_script_without_a_result_leaves_a_running_group_alone() {
     bench.event(7000, result(false));
     assert_eq!(bench.roles(), [Role::Initialize, Role::Initialize]);
 }
+
+#[test]
+fn a_group_that_waits_is_backup_as_soon_as_one_of_it_runs() {
+    let standing = |id, role| Standing {
+        id,
+        role,
+        own: Health::Pending,
+        group: Health::Well,
+    };
+    let waits = Role::Backup {
+        wants_active: false,
+    };
+    let with = |role| state(&[standing(A, Role::Initialize), standing(B, role)]);
+    assert_eq!(with(Role::Initialize), None, "nothing to tell yet");
+    assert_eq!(with(waits), Some(Backup));
+}

@@ -417,3 +417,35 @@ proptest! {
         let _ = receive(&packet_v6(&bytes), &demands(version, &password("1234")));
     }
 }
+
+#[test]
+fn the_authentication_type_is_that_of_rfc_2338() {
+    let vip = [IpAddr::from([192, 168, 1, 100])];
+    let kinds = [
+        (Authentication::None, 0),
+        (password("1234"), 1),
+        (Authentication::Header, 2),
+        (Authentication::Trailer, 0),
+    ];
+    for (authentication, kind) in kinds {
+        let message = emit(&outgoing(Version::V2, &authentication, &vip));
+        assert_eq!(message.get(4), Some(&kind));
+    }
+}
+
+#[test]
+fn forms_of_checksums_are_told_apart() {
+    let forms = [
+        ChecksumForm::Message,
+        ChecksumForm::PseudoHeader,
+        ChecksumForm::GroupPseudoHeader,
+    ];
+    assert_eq!(
+        forms.map(ChecksumForm::describe),
+        [
+            "without pseudo-header",
+            "with pseudo-header",
+            "with the group's pseudo-header"
+        ]
+    );
+}

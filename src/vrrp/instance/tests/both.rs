@@ -112,3 +112,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_instance_speaks_its_version_and_version_2_beside_3_only_if_told_so() {
+    let speaks = |config: InstanceConfig| [Version::V2, Version::V3].map(|v| config.speaks(v));
+    assert_eq!(speaks(config(Version::V2, 100)), [true, false]);
+    assert_eq!(speaks(config(Version::V3, 100)), [false, true]);
+    assert_eq!(speaks(both(100, 100)), [true, true]);
+}
+
+#[test]
+fn version_2_counts_again_at_the_end_of_two_intervals() {
+    let mut bench = Bench::backup(both(128, 10));
+    bench.feed(100, heard(Version::V3, 200, PEER, 10));
+    bench.feed(300, heard(Version::V2, 200, PEER, 100));
+    assert_eq!(bench.down_in(300), Some(Duration::from_millis(3500)));
+}
+
+#[test]
+fn a_router_is_remembered_beside_others_and_each_once() {
+    let mut bench = Bench::backup(both(128, 10));
+    for _ in 0..9 {
+        bench.feed(100, heard(Version::V3, 200, PEER, 10));
+    }
+    bench.feed(100, heard(Version::V3, 200, "10.0.0.3", 10));
+    for source in [PEER, "10.0.0.3"] {
+        bench.feed(110, heard(Version::V2, 200, source, 100));
+        assert_eq!(bench.down_in(100), Some(Duration::from_millis(350)));
+    }
+}

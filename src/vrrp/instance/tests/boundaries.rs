@@ -175,3 +175,40 @@ fn a_reload_begins_the_periods_of_an_active_router_anew() {
     let refresh = vec![advert, Effect::AnnounceAddresses { repeat: 1 }];
     assert_eq!(bench.expire(), (7000, refresh));
 }
+
+#[test]
+fn the_first_refresh_comes_a_period_after_the_takeover() {
+    let announcement = Announcement {
+        refresh: Some(Duration::from_secs(30)),
+        ..Announcement::default()
+    };
+    let elsewhere = Announcement {
+        elsewhere: Some(Duration::from_secs(30)),
+        ..Announcement::default()
+    };
+    for announcement in [announcement, elsewhere] {
+        let mut bench = Bench::active(InstanceConfig {
+            announcement,
+            ..config(Version::V2, 128)
+        });
+        // The announcements of the takeover itself are over after 5 s.
+        let mut announced = Vec::new();
+        while bench
+            .instance
+            .deadline()
+            .is_some_and(|due| due < at(60_000))
+        {
+            let (now, effects) = bench.expire();
+            let announces = |e: &Effect| {
+                matches!(
+                    e,
+                    Effect::AnnounceAddresses { .. } | Effect::AnnounceElsewhere
+                )
+            };
+            if effects.iter().any(announces) {
+                announced.push(now);
+            }
+        }
+        assert_eq!(announced.into_iter().find(|at| *at > 9000), Some(33_500));
+    }
+}

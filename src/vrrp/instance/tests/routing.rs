@@ -158,6 +158,67 @@ fn a_reload_that_drops_them_says_farewell_and_one_that_changes_them_tells_the_ho
     assert!(!effects.contains(&LAST), "it was none");
 }
 
+#[test]
+fn hosts_keep_a_router_for_three_intervals_when_nothing_else_is_said() {
+    let lifetime = RouterAdvertisement::usual_lifetime(Duration::from_secs(200));
+    assert_eq!(lifetime, Duration::from_secs(600));
+}
+
+/// RFC 4861 §6.2.1: MinRtrAdvInterval is a third of the longest, of short ones three quarters.
+#[test]
+fn waits_fill_the_time_between_the_shortest_and_the_longest() {
+    for (longest, shortest) in [(9, 3000), (1800, 600_000)] {
+        let mut bench = Bench::active(router(longest));
+        let times = times(&mut bench, 400);
+        let gaps: Vec<u64> = times[3..].windows(2).map(|p| p[1] - p[0]).collect();
+        let (least, most) = (gaps.iter().min().unwrap(), gaps.iter().max().unwrap());
+        let spread = longest * 1000 - shortest;
+        assert!(
+            (shortest..shortest + spread / 20).contains(least),
+            "{least}"
+        );
+        assert!(
+            (longest * 1000 - spread / 20..=longest * 1000).contains(most),
+            "{most}"
+        );
+    }
+    let mut bench = Bench::active(router(8));
+    let gaps = times(&mut bench, 100);
+    assert!(gaps.windows(2).all(|p| p[1] - p[0] >= 6000), "{gaps:?}");
+}
+
+#[test]
+fn answers_come_after_waits_of_up_to_half_a_second() {
+    let mut bench = Bench::active(router(1800));
+    let mut waits = Vec::new();
+    let mut last = times(&mut bench, 1)[0];
+    for _ in 0..200 {
+        bench.feed(last + 9000, Input::RouterSolicited);
+        let answered = times(&mut bench, 1)[0];
+        waits.push(answered - last - 9000);
+        last = answered;
+    }
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(*least < 50 && (450..=500).contains(most), "{least}..{most}");
+}
+
+#[test]
+fn routers_of_one_link_do_not_wait_alike() {
+    let of = |address: &str, vrid| {
+        let mut bench = Bench::backup(InstanceConfig {
+            vrid: Vrid::new(vrid).unwrap(),
+            ..router(1800)
+        });
+        let address = Input::PrimaryAddress(address.parse().unwrap());
+        bench.feed(0, address);
+        times(&mut bench, 6)
+    };
+    assert_eq!(of("fe80::1", 1), of("fe80::1", 1), "a run can be replayed");
+    assert_ne!(of("fe80::1", 1), of("fe80::2", 1));
+    assert_ne!(of("fe80::1", 1), of("fe80::1", 2));
+    assert_ne!(of("10.0.0.1", 1), of("10.0.0.2", 1));
+}
+
 proptest! {
     /// RFC 4861 §10: however often it is asked, and however states change.
     #[test]
