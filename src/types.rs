@@ -190,12 +190,8 @@ impl Interval {
     /// In whole seconds as VRRPv2 carries it, rounded up.
     #[must_use]
     pub const fn whole_secs(self) -> u8 {
-        let secs = self.0.div_ceil(100);
-        if secs > 255 {
-            255
-        } else {
-            secs.to_le_bytes()[0]
-        }
+        // No interval is longer than 255 s.
+        self.0.div_ceil(100).to_le_bytes()[0]
     }
 
     /// As a length of time.
@@ -445,6 +441,8 @@ mod tests {
         assert_eq!(text(105).as_deref(), Some("1.05"));
         assert_eq!(text(0), None);
         assert_eq!(text(25_501), None);
+        let whole = |c| Interval::from_centis(c).map(Interval::whole_secs);
+        assert_eq!([whole(1), whole(101), whole(25_500)], [1, 2, 255].map(Some));
     }
 
     #[test]

@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_and_its_number_are_given_back() {
+        let id = KeyId::new(7).unwrap();
+        assert_eq!((id.get(), id.to_string().as_str()), (7, "7"));
+        assert_eq!(key().expose(), (0..32).collect::<Vec<u8>>());
+    }
+
+    /// RFC 1982 §3.2: which comes first of two that are half of all numbers apart is undefined.
+    #[test]
+    fn neither_of_two_opposite_numbers_comes_after_the_other() {
+        let half = Sequence(1 << 63);
+        assert!(!half.is_after(Sequence(0)) && !Sequence(0).is_after(half));
+        assert!(Sequence((1 << 63) - 1).is_after(Sequence(0)));
+    }
+
+    #[test]
     fn both_vectors_are_signed_and_verified() {
         for (source, packet) in vectors() {
             let (message, trailer) = packet.split_at(packet.len() - TRAILER_LEN);

@@ -449,3 +449,66 @@ fn forms_of_checksums_are_told_apart() {
         ]
     );
 }
+
+#[test]
+fn a_packet_is_judged_by_the_version_that_it_names() {
+    let named = |first: u8| version(&packet(&[first]));
+    assert_eq!(named(0x21), Version::V2);
+    assert_eq!(named(0x31), Version::V3);
+    assert_eq!(named(0x42), Version::V3);
+    assert_eq!(version(&packet(&[])), Version::V3);
+}
+
+#[test]
+fn ah_where_none_is_expected_is_a_known_type() {
+    let vip = [IpAddr::from([192, 168, 1, 100])];
+    let message = emit(&outgoing(Version::V2, &Authentication::Header, &vip));
+    let plain = demands(Version::V2, &Authentication::None);
+    let verdict = receive(&packet(&message), &plain);
+    assert_eq!(verdict, Err(Rejected::AuthTypeMismatch));
+}
+
+#[test]
+fn bytes_at_the_end_are_a_signature_only_if_they_say_so() {
+    let vip = [IpAddr::from([192, 168, 1, 100])];
+    let mut message = emit(&outgoing(Version::V3, &Authentication::None, &vip));
+    let length = message.len();
+    message.extend_from_slice(&[0; TRAILER_LEN]);
+    let plain = demands(Version::V3, &Authentication::None);
+    let verdict = |message: &[u8]| receive(&packet(message), &plain);
+    assert_eq!(verdict(&message), Err(Rejected::Length));
+    message[length] = EXTENSION_TYPE;
+    assert_eq!(verdict(&message), Err(Rejected::ExtensionUnexpected));
+}
+
+/// keepalived before 1.3.6 covers the group's address in packets to a peer, and only in those.
+#[test]
+fn the_checksum_of_the_group_is_for_peers() {
+    let vip = [IpAddr::from([192, 168, 1, 100])];
+    let none = Authentication::None;
+    let form = |destination: [u8; 4]| {
+        let message = emit(&Outgoing {
+            checksum: ChecksumForm::GroupPseudoHeader,
+            destination: destination.into(),
+            ..outgoing(Version::V3, &none, &vip)
+        });
+        let to_it = Packet {
+            destination: destination.into(),
+            ..packet(&message)
+        };
+        receive(&to_it, &demands(Version::V3, &none)).map(|received| received.checksum)
+    };
+    let group = ChecksumForm::GroupPseudoHeader;
+    assert_eq!(form([192, 168, 1, 2]), Ok(group));
+    assert_eq!(form([224, 0, 0, 50]), Err(Rejected::Checksum));
+}
+
+#[test]
+fn every_reason_is_told_in_words_of_its_own() {
+    let words: std::collections::BTreeSet<&str> = Rejected::ALL
+        .iter()
+        .map(|reason| reason.describe())
+        .collect();
+    assert_eq!(words.len(), Rejected::ALL.len());
+    assert!(words.iter().all(|text| text.len() > 5), "{words:?}");
+}
