@@ -445,3 +445,26 @@ fn a_group_that_waits_is_backup_as_soon_as_one_of_it_runs() {
     assert_eq!(with(Role::Initialize), None, "nothing to tell yet");
     assert_eq!(with(waits), Some(Backup));
 }
+
+#[test]
+fn a_member_that_starts_into_the_fault_of_another_never_runs() {
+    let mut bench = Bench::new(100, [false, false]);
+    bench.feed(0, A, Input::FaultRaised(Fault::Interface));
+    bench.feed(0, A, Input::Startup);
+    let effects = bench.feed(0, B, Input::Startup);
+    assert!(!told(&effects).contains(&(2, Backup)), "{effects:?}");
+}
+
+#[test]
+fn neighbours_are_told_anew_of_all_members_only_when_one_has_heard_a_lower_priority() {
+    let others = |effects: &[InstanceEffect]| {
+        let told =
+            |e: &&InstanceEffect| e.0 == B && matches!(e.1, Effect::AnnounceAddresses { .. });
+        effects.iter().filter(told).count()
+    };
+    let mut bench = Bench::active();
+    bench.pass(DOWN + 80);
+    let quiet = bench.feed(20_000, A, Input::Deadline);
+    assert_eq!(others(&quiet), 0);
+    assert_eq!(others(&bench.feed(30_000, A, advert(50))), 1);
+}

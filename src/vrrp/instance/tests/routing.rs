@@ -184,7 +184,11 @@ fn waits_fill_the_time_between_the_shortest_and_the_longest() {
     }
     let mut bench = Bench::active(router(8));
     let gaps = times(&mut bench, 100);
-    assert!(gaps.windows(2).all(|p| p[1] - p[0] >= 6000), "{gaps:?}");
+    assert!(
+        gaps.windows(2)
+            .all(|p| (6000..=8000).contains(&(p[1] - p[0]))),
+        "{gaps:?}"
+    );
 }
 
 #[test]
