@@ -451,6 +451,8 @@ fn a_member_that_starts_into_the_fault_of_another_never_runs() {
     let mut bench = Bench::new(100, [false, false]);
     bench.feed(0, A, Input::FaultRaised(Fault::Interface));
     bench.feed(0, A, Input::Startup);
+    // A reload brings B in.
+    bench.0.add(at(0), B, config(100), Tracking::default());
     let effects = bench.feed(0, B, Input::Startup);
     assert!(!told(&effects).contains(&(2, Backup)), "{effects:?}");
 }
