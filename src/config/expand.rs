@@ -5,6 +5,7 @@
 
 mod generate;
 mod include;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::lex::{self, LONGEST_LINE, Line, is_blank};
 use super::source::{FileId, Reader, SourceMap, Span, directory};
 use super::{Options, keyword};
 use include::Checks;
+pub(super) use trace::Trace;
 
 /// Longest line that definitions may build, in bytes.
 const LONGEST_EXPANSION: usize = 65_536;
@@ -61,6 +63,8 @@ pub(super) struct Expander<'a> {
     pub(super) sources: SourceMap,
     /// Everything that was wrong.
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Which parameter stands behind which place.
+    pub(super) trace: Trace,
     definitions: BTreeMap<String, Definition>,
     frames: Vec<Frame>,
     checks: Checks,
@@ -77,6 +81,7 @@ impl<'a> Expander<'a> {
             options,
             sources: SourceMap::default(),
             diagnostics: Vec::new(),
+            trace: Trace::default(),
             definitions: BTreeMap::new(),
             frames: Vec::new(),
             checks: if options.check_includes {
@@ -335,6 +340,12 @@ impl<'a> Expander<'a> {
             }
             let use_span = line.span(dollar, end);
             let tail = length - end;
+            if let Value::Lines(lines) = &value
+                && let (Some(first), Some(last)) = (lines.first(), lines.last())
+            {
+                let defined = first.whole().to(last.whole());
+                self.trace.record(&name, use_span, defined, lines.len());
+            }
             let mut next = Line::empty();
             next.append_range(&line, 0, dollar);
             match value {

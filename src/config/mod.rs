@@ -101,6 +101,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);
+    parsed.trace.explain(&mut all);
     Loaded {
         sources: parsed.sources,
         config,
