@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use vipd::config::diagnostic::{Code, Diagnostic, Severity};
 use vipd::config::explain;
+use vipd::config::lint::{Detail, lint};
 use vipd::config::lower::Provenance;
 use vipd::config::model::Config;
 use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
@@ -18,7 +19,7 @@ use vipd::sys::process::host_name;
 use vipd::types::Priority;
 
 use super::render::{Printer, colours, summary, word};
-use super::{sarif, table};
+use super::{host, sarif, table};
 
 /// Exit status when a file has errors, alone or beside its peers.
 pub(super) const ERRORS: u8 = 1;
@@ -44,6 +45,12 @@ pub(crate) struct Check {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also say what is usual and worth to know: common VRIDs, owners, missing prefix lengths
+    #[arg(long)]
+    notes: bool,
+    /// Also look at this host: interfaces, programs and who could change them, networks of addresses
+    #[arg(long)]
+    here: bool,
     /// The same as `--format short`
     #[arg(long, conflicts_with_all = ["json", "format"])]
     short: bool,
@@ -72,8 +79,15 @@ impl Check {
             return explain(code);
         }
         let mut checked = Checked::default();
-        for path in &self.files {
-            if let Err(error) = checked.read(path) {
+        let detail = if self.notes {
+            Detail::Notes
+        } else {
+            Detail::Problems
+        };
+        for (number, path) in self.files.iter().enumerate() {
+            // The others are the files of other hosts.
+            let here = self.here && number == 0;
+            if let Err(error) = checked.read(path, detail, here) {
                 writeln!(io::stderr(), "vipd: {path}: {error}")?;
                 return Ok(ExitCode::from(UNREADABLE));
             }
@@ -189,9 +203,14 @@ pub(super) fn options() -> Options {
 
 impl Checked {
     /// Adds a node. Its places move behind those of the files before it.
-    fn read(&mut self, path: &str) -> Result<(), ReadError> {
+    fn read(&mut self, path: &str, detail: Detail, here: bool) -> Result<(), ReadError> {
         Disk.read(path)?;
-        let loaded = load(path, &options(), &Disk);
+        let mut loaded = load(path, &options(), &Disk);
+        let mut lints = lint(&loaded, detail);
+        if here {
+            host::look(&mut loaded);
+        }
+        loaded.diagnostics.append(&mut lints);
         let first_file = u32::try_from(self.sources.files().count()).unwrap_or(u32::MAX);
         for file in loaded.sources.files() {
             self.sources.add(&from_here(&file.name), &file.text);
@@ -348,6 +367,8 @@ struct Failure {
     kind: &'static str,
     what: Option<String>,
     nodes: Vec<usize>,
+    /// Nodes that are dead meanwhile.
+    dead: Vec<usize>,
     priorities: Vec<Option<u8>>,
     holders: Vec<usize>,
     mended: Vec<usize>,
@@ -402,6 +423,7 @@ impl Failure {
             },
             what: row.cause.as_ref().map(ToString::to_string),
             nodes: row.nodes.iter().map(|node| node + 1).collect(),
+            dead: row.dead.iter().map(|node| node + 1).collect(),
             priorities: row
                 .standings
                 .iter()

@@ -9,11 +9,11 @@ use vipd::config::model::Config;
 use vipd::config::source::Disk;
 use vipd::config::{self, Loaded};
 use vipd::runtime::daemon;
-use vipd::sys::netlink::Netlink;
 use vipd::sys::pidfile::{self, PidFile};
 use vipd::sys::process;
 
 use super::flags::{self, Flags};
+use super::host;
 use super::logging::{self, Target};
 use super::render::{Printer, colours, summary};
 
@@ -21,8 +21,6 @@ use super::render::{Printer, colours, summary};
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// The main file cannot be read, which `-t` does not count.
 const UNREADABLE: Code = Code(301);
-/// An interface that is not there, which only this host can tell.
-const MISSING_INTERFACE: Code = Code(460);
 /// keepalived's default pid files.
 const PID: &str = "/run/keepalived.pid";
 const VRRP_PID: &str = "/run/vrrp.pid";
@@ -127,9 +125,7 @@ fn signal_number(word: &str) -> io::Result<ExitCode> {
 fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
     let mut loaded = load(&file, &load_options(flags.config_id.clone()));
-    report_missing_interfaces(&mut loaded);
-    let globals = loaded.config.globals.clone();
-    loaded.look_for_programs(|used| daemon::examine(&used.command, &globals));
+    host::interfaces_and_programs(&mut loaded);
     loaded.sort_diagnostics();
     match log {
         None => {
@@ -148,31 +144,6 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(loaded.exit_status()))
-}
-
-/// The one question to the system: do the interfaces exist?
-fn report_missing_interfaces(loaded: &mut Loaded) {
-    let Ok(links) = Netlink::open().and_then(|mut netlink| netlink.links()) else {
-        return;
-    };
-    for used in &loaded.interfaces {
-        if links.iter().any(|link| link.name == used.name) {
-            continue;
-        }
-        let message = format!("interface {} does not exist on this host", used.name);
-        loaded.diagnostics.push(
-            Diagnostic::new(
-                Severity::Warning,
-                MISSING_INTERFACE,
-                Class::General,
-                message,
-            )
-            .label(
-                used.span,
-                "a fault at run time, until the interface appears",
-            ),
-        );
-    }
 }
 
 fn load_options(config_id: Option<String>) -> config::Options {

@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod flags;
+pub(crate) mod host;
 pub(crate) mod logging;
 pub(crate) mod mask;
 pub(crate) mod render;

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod key_files;
 pub mod keyword;
 pub mod lex;
+pub mod lint;
 pub mod lower;
 pub mod model;
 pub mod parse;

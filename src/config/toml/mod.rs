@@ -13,6 +13,7 @@ mod words;
 
 pub use emit::emit;
 pub use secrets::secrets;
+pub(super) use words::speak;
 
 use format::Document;
 use read::{error, read, span};
