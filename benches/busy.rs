@@ -16,9 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{
-    Folder, Instance, SOON, Start, VIP, has, host, keepalived, lab, speakers, vipd, wait_for,
-};
+use common::{Folder, Instance, SOON, Start, VIP, has, host, lab, speakers, wait_for};
 use vipd::lab::Captured;
 
 const LOOPS: usize = 8;

@@ -36,7 +36,8 @@ fn codec(c: &mut Criterion) {
     let demands = Demands {
         version: Version::V3,
         authentication: &Authentication::None,
-        interval: Interval::DEFAULT,
+        interval: Some(Interval::DEFAULT),
+        link_local_first: false,
         check_hop_limit: true,
     };
     c.bench_function("receive an advert of 20 addresses", |b| {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// Keeps virtual IP addresses alive on pairs and groups of Linux hosts.
 ///
@@ -19,6 +19,10 @@ enum Call {
     Check(cli::check::Check),
     Convert(cli::convert::Convert),
     Demo(cli::demo::Demo),
+    Reload(cli::reload::Reload),
+    Completion(cli::describe::Completion),
+    #[command(hide = true)]
+    Man(cli::describe::Man),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -37,6 +41,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Call::Check(check) => Ok(check.run()?),
         Call::Convert(convert) => Ok(convert.run()?),
         Call::Demo(demo) => Ok(demo.run()?),
+        Call::Reload(reload) => Ok(reload.run()?),
+        Call::Completion(completion) => Ok(completion.run(Call::command())?),
+        Call::Man(man) => Ok(man.run(&Call::command())?),
     }
 }
 

@@ -254,6 +254,26 @@ impl fmt::Display for InterfaceName {
     }
 }
 
+/// Whether `text` can be the name of a host: RFC 952 and RFC 1123, with underscores. What consists
+/// of numbers is a mistyped address, and no name.
+#[must_use]
+pub fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let clean = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(clean)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let mut labels = name.rsplit('.');
+    let last = labels.next().unwrap_or_default();
+    name.len() <= 253
+        && label(last)
+        && last.bytes().any(|b| b.is_ascii_alphabetic())
+        && labels.all(label)
+}
+
 /// Scope of an IPv4 address. keepalived: `scope` of an address; rt_scopes(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Scope {
@@ -329,6 +349,9 @@ pub struct VirtualAddress {
     pub autojoin: bool,
     /// Removal by somebody else is not acted on. keepalived: `no_track`.
     pub untracked: bool,
+    /// It is on a device with a virtual MAC address on its interface. keepalived: `use_vmac`,
+    /// `use_vmac_addr`.
+    pub virtual_mac: bool,
     /// IPv6 preferred life time in seconds; `None` is the family's default, `u32::MAX` for ever.
     /// keepalived: `preferred_lft`.
     pub preferred_lifetime: Option<u32>,
@@ -352,6 +375,7 @@ impl VirtualAddress {
             no_prefix_route: false,
             autojoin: false,
             untracked: false,
+            virtual_mac: false,
             preferred_lifetime: None,
         }
     }
@@ -407,6 +431,13 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_wiped_when_it_is_dropped() {
+        // Memory that is gone cannot be looked at: the type must promise it.
+        fn promises<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        promises(&Secret::new(b"1234").0);
+    }
+
+    #[test]
     fn intervals_print_as_an_operator_writes_them() {
         let text = |c| Interval::from_centis(c).map(|i| i.to_string());
         assert_eq!(text(100).as_deref(), Some("1"));
@@ -414,6 +445,34 @@ mod tests {
         assert_eq!(text(105).as_deref(), Some("1.05"));
         assert_eq!(text(0), None);
         assert_eq!(text(25_501), None);
+    }
+
+    #[test]
+    fn a_host_name_is_no_mistyped_address() {
+        for good in [
+            "lb2",
+            "lb2.example.net",
+            "a_b.example.net.",
+            "4.pool.example",
+        ] {
+            assert!(is_host_name(good), "{good:?}");
+        }
+        let long = "a".repeat(64);
+        for bad in [
+            "",
+            ".",
+            "192.0.2.256",
+            "192.0.2",
+            "2001:db8::g",
+            "-a",
+            "a-",
+            "a..b",
+            "a/b",
+            "{{ip}}",
+            long.as_str(),
+        ] {
+            assert!(!is_host_name(bad), "{bad:?}");
+        }
     }
 
     #[test]

@@ -114,6 +114,33 @@ fn a_code_is_explained_with_an_example_and_the_mend() {
 }
 
 #[test]
+fn a_keyword_is_explained_in_each_block_that_has_it() {
+    insta::assert_snapshot!(check(".", &["--explain", "weight"]));
+    let slip = check(".", &["--explain", "vrrp_garp_master_dely"]);
+    assert!(slip.starts_with("exit status 2"));
+    assert!(
+        slip.contains("did you mean vrrp_garp_master_delay?"),
+        "{slip}"
+    );
+}
+
+#[test]
+fn each_file_is_read_as_its_node_reads_it() {
+    let file = "tests/check/both.conf";
+    let report = check(".", &["--short", "-i", "one", file, "-i", "two", file]);
+    assert!(report.starts_with("exit status 0"), "{report}");
+    let json = check(".", &["--json", "-i", "one", file, "-i", "two", file]);
+    assert!(json.contains("both.conf (@one)") && json.contains("both.conf (@two)"));
+    let members = json.matches("\"instance\": \"VI_1\"").count();
+    assert_eq!(members, 2, "{json}");
+    // Without the identities, both are the same node.
+    let same = check(".", &["--short", file, file]);
+    assert!(same.starts_with("exit status 1"), "{same}");
+    let wrong = check(".", &[file, file, "-i", "one"]);
+    assert!(wrong.contains("must stand before the file"), "{wrong}");
+}
+
+#[test]
 fn the_report_as_sarif_has_rules_and_places() {
     let report = check("tests/check", &["--format=sarif", "wrong.conf"]);
     let (_, sarif) = report

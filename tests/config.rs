@@ -53,6 +53,11 @@ fn said(loaded: &Loaded) -> String {
     text(&loaded.sources, &loaded.diagnostics)
 }
 
+fn names(loaded: &Loaded) -> Vec<&str> {
+    let instances = loaded.config.instances.iter();
+    instances.map(|i| i.name.as_str()).collect()
+}
+
 #[test]
 fn everything_that_works_reaches_the_model() {
     let loaded = loaded("everything.conf");
@@ -65,13 +70,7 @@ fn everything_that_works_reaches_the_model() {
 fn every_mistake_is_reported_with_its_place() {
     let loaded = loaded("mistakes.conf");
     insta::assert_snapshot!("mistakes", said(&loaded));
-    let names: Vec<_> = loaded
-        .config
-        .instances
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
-    assert_eq!(names, ["B"]);
+    assert_eq!(names(&loaded), ["B"]);
     assert!(loaded.is_refused());
 }
 
@@ -103,13 +102,7 @@ fn an_ipv6_instance_has_its_own_family_version_and_group() {
 fn what_does_not_work_yet_says_so_and_the_rest_runs() {
     let loaded = loaded("later.conf");
     insta::assert_snapshot!("later", said(&loaded));
-    let names: Vec<_> = loaded
-        .config
-        .instances
-        .iter()
-        .map(|i| i.name.as_str())
-        .collect();
-    assert_eq!(names, ["ONE"]);
+    assert_eq!(names(&loaded), ["ONE"]);
     assert!(!loaded.is_refused());
 }
 
@@ -395,7 +388,7 @@ fn a_range_of_ttls_checks_the_source_too() {
             Transport::Multicast { .. } => panic!("multicast"),
         }
     };
-    let address = "10.0.0.9".parse().unwrap();
+    let address: std::net::IpAddr = "10.0.0.9".parse().unwrap();
     let (count, peer, checked, codes) = peers("10.0.0.9 min_ttl 254");
     assert_eq!((count, checked), (3, true));
     assert_eq!((peer.min_hop_limit, peer.max_hop_limit), (254, 255));
@@ -403,4 +396,86 @@ fn a_range_of_ttls_checks_the_source_too() {
     assert!(!peers("10.0.0.9").2);
     let (_, peer, _, codes) = peers("10.0.0.9 min_ttl 255 max_ttl 1");
     assert_eq!((peer, codes), (Peer::new(address), vec![203, 404]));
+}
+
+#[test]
+fn an_instance_without_an_interface_says_what_it_lacks() {
+    let with = |source: &str, peer: &str, more: &str| {
+        of(&format!(
+            "vrrp_instance A {{\nvirtual_router_id 1\n{source}\nunicast_peer {{\n{peer}\n}}\n\
+             {more}\n}}\n"
+        ))
+    };
+    let four = "virtual_ipaddress {\n10.0.0.1 dev eth1\n10.0.0.2\n}";
+    let six = "virtual_ipaddress {\nfe80::1 dev eth1\n}";
+    let loaded = with("unicast_src_ip 192.0.2.1", "192.0.2.2", four);
+    assert_eq!(
+        said(&loaded),
+        "Warning K0441 Silent: `A` has no interface, so 10.0.0.2 goes to eth0, the default one\n    \
+         9:1 `10.0.0.2` \n    help: write `dev eth0` behind it if this is meant\n"
+    );
+    let instance = &loaded.config.instances[0];
+    let carriers: Vec<_> = instance
+        .all_addresses()
+        .map(|a| a.interface.clone())
+        .collect();
+    let name = |text| vipd::types::InterfaceName::new(text);
+    assert_eq!(carriers, [name("eth1"), name("eth0")]);
+    assert_eq!(instance.interface, None);
+    for (source, peer, more, complaint) in [
+        ("", "192.0.2.2", four, "`A` has no interface\n"),
+        (
+            "unicast_src_ip fe80::9",
+            "fd00::2",
+            six,
+            "which link-local addresses need",
+        ),
+        (
+            "unicast_src_ip fd00::9",
+            "fe80::2",
+            six,
+            "which link-local addresses need",
+        ),
+        (
+            "unicast_src_ip 192.0.2.1\nuse_vmac",
+            "192.0.2.2",
+            four,
+            "which a device with an address of its own needs",
+        ),
+    ] {
+        let loaded = with(source, peer, more);
+        assert!(said(&loaded).contains("Error K0412"), "{}", said(&loaded));
+        assert!(said(&loaded).contains(complaint), "{}", said(&loaded));
+        assert!(loaded.config.instances.is_empty());
+    }
+}
+
+#[test]
+fn a_peer_may_be_a_name_and_a_mistyped_address_is_none() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nunicast_peer {\n\
+                LB2.example.net min_ttl 254\n192.0.2.300\nlb2.example.net\n}\n\
+                virtual_ipaddress {\n10.0.0.1\n}\n}\n";
+    let loaded = of(text);
+    let codes: Vec<_> = loaded.diagnostics.iter().map(|d| d.code.0).collect();
+    assert_eq!(codes, [442, 206, 442, 404], "{}", said(&loaded));
+    let names: Vec<_> = loaded.config.instances[0].peer_names().collect();
+    assert_eq!(names, ["lb2.example.net"]);
+}
+
+#[test]
+fn an_instance_on_all_interfaces_clashes_with_one_on_any() {
+    let instance = |name: &str, interface: &str| {
+        format!(
+            "vrrp_instance {name} {{\n{interface}\nvirtual_router_id 1\nunicast_src_ip 192.0.2.1\n\
+             unicast_peer {{\n192.0.2.2\n}}\nvirtual_ipaddress {{\n10.0.0.1 dev eth0\n}}\n}}\n"
+        )
+    };
+    let both = |a, b| {
+        of(&(instance("A", a) + &instance("B", b)))
+            .config
+            .instances
+            .len()
+    };
+    assert_eq!(both("interface eth0", ""), 1);
+    assert_eq!(both("interface eth0", "interface eth1"), 2);
 }

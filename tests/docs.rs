@@ -2,28 +2,47 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes them.
 
-#![expect(clippy::unwrap_used, reason = "a page that is not there ends the test")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, and says why")]
 
-use std::path::Path;
+mod common;
 
-/// Compares a page, or writes it.
-fn page(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == text,
-        "docs/{name} is stale: run with UPDATE_DOCS=1"
-    );
-}
+use common::{page, written};
 
 #[test]
 fn the_page_of_keywords_is_the_keyword_table() {
     page("keywords.md", &vipd::config::keyword::reference());
+}
+
+/// What `vipd` prints.
+fn printed(arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_vipd"));
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn manual_pages_and_completions_are_those_of_the_command_line() {
+    for (call, also) in [("vipd", None), ("keepalived", Some("--keepalived"))] {
+        let with = |words: &[&str]| {
+            let words: Vec<_> = words.iter().copied().chain(also).collect();
+            printed(&words)
+        };
+        written("packaging", &format!("{call}.8"), &with(&["man"]));
+        for (shell, name) in [
+            ("bash", format!("{call}.bash")),
+            ("zsh", format!("_{call}")),
+            ("fish", format!("{call}.fish")),
+        ] {
+            let script = with(&["completion", shell]);
+            assert!(script.contains(call), "{shell}");
+            written("packaging/completions", &name, &script);
+        }
+    }
+    // The words of a keyword are completed too.
+    let bash = printed(&["completion", "bash"]);
+    assert!(bash.contains("vrrp_garp_master_delay") && bash.contains("K0203"));
+    assert!(printed(&["man", "--keepalived"]).contains("dont\\-release\\-vrrp"));
 }
 
 #[test]

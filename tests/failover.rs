@@ -17,8 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Folder, Instance, SECOND_VIP, SOON, VIP, group_text, has, host, lab, no_errors, statistics,
-    stays, target, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, counted, group_text, has, host, lab, no_errors,
+    statistics, stays, target, vipd, wait_for,
 };
 use vipd::lab::{EchoServer, Host, Lab, Prober, Process};
 
@@ -446,13 +446,6 @@ fn ten_thousand_bad_packets_change_nothing_and_are_counted() {
     }
 }
 
-/// A number of keepalived's statistics text.
-fn counted(statistics: &str, heading: &str, label: &str) -> u64 {
-    let block = statistics.split(&format!("{heading}:\n")).nth(1).unwrap();
-    let line = block.lines().find(|l| l.trim_start().starts_with(label));
-    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn adverts_leave_as_the_standards_say() {
     let Some(pair) = Pair::start([&fast(200), &fast(100)]) else {
@@ -611,6 +604,11 @@ fn mistakes_between_peers_are_named_once() {
     );
     thread::sleep(Duration::from_secs(1));
     assert_eq!(says("advertises other addresses"), 1, "named once");
+    let text = statistics(&pair.daemons[1], &file);
+    assert!(
+        counted(&text, "Packet Errors", "Address List") > 0,
+        "{text}"
+    );
     assert!(pair.holds(0));
 }
 

@@ -1,6 +1,6 @@
 //! What the fuzzer has found worth keeping, replayed.
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 
 use std::fs;

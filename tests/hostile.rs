@@ -237,6 +237,8 @@ fn check_unicast_src_keeps_out_who_is_no_peer() {
     pair.reload(0, &text(""));
     claim();
     wait_for("node 1 gives way", SOON, || !has(&pair.nodes[0], VIP));
+    let line = format!("{STRANGER} is none of our peers, but its adverts count");
+    assert_eq!(pair.said(0, &line), 1);
 }
 
 #[test]

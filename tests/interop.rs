@@ -1,198 +1,140 @@
-//! Mixed pairs with real keepalived, in both roles.
+//! vipd beside real keepalived and FRR, in both roles.
+//!
+//! `VIPD_INTEROP='keepalived v3' cargo test --test interop` runs those cells of the matrix alone.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::needless_pass_by_value,
     clippy::cast_possible_truncation,
+    unreachable_pub,
     reason = "a test may panic, and says why"
 )]
 
 mod common;
 
+#[path = "interop/cell.rs"]
+mod cell;
+#[path = "interop/life.rs"]
+mod life;
+#[path = "interop/node.rs"]
+mod node;
+#[path = "interop/page.rs"]
+mod page;
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
+use cell::Cell;
 use common::{
-    Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, VIPS6, group_text, has, host, installed,
-    keepalived, lab, no_errors, stays, vipd, wait_for,
+    Folder, Instance, SECOND_VIP, SOON, VIP, VIP6, counted, frr, group_text, has, installed, lab,
+    no_errors, statistics, stays, wait_for,
 };
-use vipd::lab::{Captured, Host, Lab, Process};
+use node::{Node, Speaker};
+use vipd::lab::Captured;
 
+/// So many pairs live at once: most of a life is waiting.
+const AT_ONCE: usize = 8;
+
+/// A cell with the speakers in the order of their priority.
+type Run = (Cell, Speaker, Speaker);
+
+/// The runs of every cell that can be, and whose name holds `filter`.
+fn runs(filter: &str) -> VecDeque<Run> {
+    let [keepalived, frr] = [installed("keepalived"), frr::installed()];
+    let has_peer = |cell: &Cell| match cell.peer {
+        Speaker::Vipd => true,
+        Speaker::Keepalived => keepalived,
+        Speaker::Frr => frr,
+    };
+    let mut runs = VecDeque::new();
+    for cell in Cell::all() {
+        if cell.obstacle().is_some() || !has_peer(&cell) || !cell.to_string().contains(filter) {
+            continue;
+        }
+        runs.push_back((cell, Speaker::Vipd, cell.peer));
+        if cell.peer != Speaker::Vipd {
+            runs.push_back((cell, cell.peer, Speaker::Vipd));
+        }
+    }
+    runs
+}
+
+/// What came of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
-    Vipd,
-    Keepalived,
+enum Outcome {
+    Passed,
+    Skipped,
+    Failed,
 }
 
-struct Node {
-    host: Host,
-    speaker: Speaker,
-    file: std::path::PathBuf,
-    process: Process,
-}
-
-impl Node {
-    fn new(lab: &Lab, folder: &Folder, number: u8, speaker: Speaker, text: &str) -> Self {
-        let name = format!("node{number}");
-        let host = host(lab, &name, &format!("192.168.1.{number}/24"));
-        host.add_address(&format!("fd00::{number}/64")).unwrap();
-        let file = folder.write(&format!("{name}.conf"), text);
-        let process = start(&host, speaker, &file);
-        Self {
-            host,
-            speaker,
-            file,
-            process,
+/// Lives through one run.
+fn outcome((cell, first, second): Run) -> Outcome {
+    let name = format!("{cell}, {} preferred", first.name());
+    let life = thread::scope(|scope| scope.spawn(|| life::live(cell, first, second)).join());
+    match life {
+        Ok(Some(life)) => {
+            println!("{name}: {life}");
+            Outcome::Passed
         }
-    }
-
-    fn holds(&self) -> bool {
-        has(&self.host, VIP) || has(&self.host, VIP6)
-    }
-
-    fn restart(&mut self) {
-        self.process = start(&self.host, self.speaker, &self.file);
-    }
-
-    /// Neither of them may find fault with the other's packets.
-    fn heard_nothing_wrong(&self) {
-        let wrong = [
-            "discarded",
-            "advertises other",
-            "advertises every",
-            "mismatch",
-            "Invalid",
-            "bad checksum",
-            "not link-local",
-        ];
-        let output = self.process.output();
-        let found = output
-            .iter()
-            .find(|line| wrong.iter().any(|word| line.contains(word)));
-        assert_eq!(found, None, "{:?}", self.speaker);
-        if self.speaker == Speaker::Vipd {
-            no_errors(&self.process);
+        Ok(None) => Outcome::Skipped, // and has said why
+        Err(_) => {
+            println!("{name}: FAILED");
+            Outcome::Failed
         }
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("{}: {:#?}", self.host.name(), self.process.output());
+#[test]
+fn every_cell_of_the_matrix_passes_and_is_on_the_page() {
+    let filter = std::env::var("VIPD_INTEROP").unwrap_or_default();
+    let waiting = Mutex::new(runs(&filter));
+    let outcomes = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let Some(run) = waiting.lock().unwrap().pop_front() else {
+                return;
+            };
+            let came_of_it = outcome(run);
+            outcomes.lock().unwrap().push((run, came_of_it));
         }
-    }
-}
-
-fn start(host: &Host, speaker: Speaker, file: &std::path::Path) -> Process {
-    match speaker {
-        Speaker::Vipd => vipd(host, file),
-        Speaker::Keepalived => keepalived(host, file),
-    }
-}
-
-/// Election, handover, preemption, crash and return, with `first` as the preferred node.
-fn live_together(first: Speaker, second: Speaker, instance: &Instance<'_>) {
-    if !installed("keepalived") {
-        return;
-    }
-    let Some(lab) = lab() else { return };
-    let folder = Folder::new();
-    let with = |priority| {
-        Instance {
-            priority,
-            ..*instance
-        }
-        .text()
     };
-    let mut one = Node::new(&lab, &folder, 1, first, &with(150));
-    let two = Node::new(&lab, &folder, 2, second, &with(100));
-    let only_one = |one: &Node, two: &Node| one.holds() && !two.holds();
-
-    wait_for("the higher priority wins", SOON, || only_one(&one, &two));
-    one.heard_nothing_wrong();
-    two.heard_nothing_wrong();
-
-    one.process.terminate();
-    wait_for("node 2 takes over at the handover", SOON, || {
-        only_one(&two, &one)
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
     });
-    one.process.wait(SOON).expect("node 1 ends");
-
-    one.restart();
-    wait_for("node 1 preempts", SOON, || only_one(&one, &two));
-
-    one.host.unplug().unwrap();
-    one.process.kill();
-    wait_for("node 2 takes over after the crash", SOON, || two.holds());
-
-    one.host.plug().unwrap();
-    one.restart();
-    wait_for("node 1 is back", SOON, || only_one(&one, &two));
-    one.heard_nothing_wrong();
-    two.heard_nothing_wrong();
-}
-
-#[test]
-fn v2_with_a_password_vipd_preferred() {
-    let instance = Instance {
-        password: Some("1234"),
-        ..Instance::default()
-    };
-    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
-}
-
-#[test]
-fn v2_with_a_password_keepalived_preferred() {
-    let instance = Instance {
-        password: Some("1234"),
-        ..Instance::default()
-    };
-    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
-}
-
-#[test]
-fn v3_vipd_preferred() {
-    let instance = Instance {
-        version: 3,
-        interval: "0.5",
-        ..Instance::default()
-    };
-    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
-}
-
-#[test]
-fn v3_keepalived_preferred() {
-    let instance = Instance {
-        version: 3,
-        interval: "0.5",
-        ..Instance::default()
-    };
-    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
+    let outcomes = outcomes.into_inner().unwrap();
+    let with = |wanted| outcomes.iter().filter(move |(_, found)| *found == wanted);
+    let failed: Vec<_> = with(Outcome::Failed).map(|(run, _)| run).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    if filter.is_empty() {
+        let complete = page::peers_are_those_of_the_page() && with(Outcome::Skipped).count() == 0;
+        let writes = std::env::var_os("UPDATE_DOCS").is_some();
+        assert!(
+            !writes || complete,
+            "not every cell has run: nothing is written"
+        );
+        common::page("interop.md", &page::render());
+    }
 }
 
 const AH: &str = "authentication {\n        auth_type AH\n        auth_pass secret12\n    }";
 
-#[test]
-fn v2_with_an_authentication_header_vipd_preferred() {
-    let instance = Instance {
-        more: AH,
-        ..Instance::default()
-    };
-    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
+fn holds(node: &Node) -> bool {
+    node.holds(&[VIP, VIP6]) == Some(true)
 }
 
-#[test]
-fn v2_with_an_authentication_header_keepalived_preferred() {
-    let instance = Instance {
-        more: AH,
-        ..Instance::default()
-    };
-    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
-}
-
-/// Both become active, as keepalived's do, and vipd says once why.
-fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
+/// Both become active, as keepalived's do; vipd says once why, and counts it where keepalived has a
+/// counter.
+fn at_odds(
+    vipd: &Instance<'_>,
+    keepalived: &Instance<'_>,
+    complaint: &str,
+    counter: Option<(&str, &str)>,
+) {
     if !installed("keepalived") {
         return;
     }
@@ -200,7 +142,7 @@ fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
     let folder = Folder::new();
     let one = Node::new(&lab, &folder, 1, Speaker::Vipd, &vipd.text());
     let two = Node::new(&lab, &folder, 2, Speaker::Keepalived, &keepalived.text());
-    wait_for("both are active", SOON, || one.holds() && two.holds());
+    wait_for("both are active", SOON, || holds(&one) && holds(&two));
     let complaints = || {
         let output = one.process.output();
         let says = |line: &&String| line.contains(complaint) && line.contains("from 192.168.1.2");
@@ -210,10 +152,14 @@ fn at_odds(vipd: &Instance<'_>, keepalived: &Instance<'_>, complaint: &str) {
     wait_for("a complaint", SOON, || complaints() > 0);
     let before = complaints();
     stays("both are active", Duration::from_secs(3), || {
-        one.holds() && two.holds()
+        holds(&one) && holds(&two)
     });
     assert!(complaints() <= before.max(2), "{:#?}", one.process.output());
     no_errors(&one.process);
+    if let Some((heading, label)) = counter {
+        let text = statistics(&one.process, one.file());
+        assert!(counted(&text, heading, label) > 0, "{text}");
+    }
 }
 
 #[test]
@@ -232,54 +178,35 @@ fn what_does_not_fit_leaves_both_active_and_is_said_once() {
         password: Some(password),
         ..Instance::default()
     };
-    at_odds(&ah, &other, "wrong password");
-    at_odds(&ah, &plain, "authentication type differs");
-    at_odds(&plain, &ah, "authentication type differs");
-    at_odds(&password("1234"), &password("12345"), "wrong password");
-    at_odds(&password("1234"), &plain, "authentication type differs");
-}
-
-#[test]
-fn unicast_with_an_authentication_header_in_both_roles() {
-    for (first, second) in [
-        (Speaker::Vipd, Speaker::Keepalived),
-        (Speaker::Keepalived, Speaker::Vipd),
-    ] {
-        let instance = Instance::default();
-        unicast(first, second, &instance, AH);
-    }
-}
-
-#[test]
-fn v3_over_ipv6_vipd_preferred() {
-    live_together(Speaker::Vipd, Speaker::Keepalived, &Instance::v6());
-}
-
-#[test]
-fn v3_over_ipv6_keepalived_preferred() {
-    live_together(Speaker::Keepalived, Speaker::Vipd, &Instance::v6());
-}
-
-/// No RFC has it, but keepalived does.
-#[test]
-fn v2_over_ipv6_in_both_roles() {
-    let instance = Instance {
-        version: 2,
-        interval: "1",
-        ..Instance::v6()
+    let slower = Instance {
+        interval: "2",
+        ..Instance::default()
     };
-    live_together(Speaker::Vipd, Speaker::Keepalived, &instance);
-    live_together(Speaker::Keepalived, Speaker::Vipd, &instance);
-}
-
-#[test]
-fn unicast_over_ipv6_in_both_roles() {
-    for (first, second) in [
-        (Speaker::Vipd, Speaker::Keepalived),
-        (Speaker::Keepalived, Speaker::Vipd),
-    ] {
-        unicast(first, second, &Instance::v6(), "");
-    }
+    let newer = Instance {
+        version: 3,
+        ..Instance::default()
+    };
+    let failure = Some(("Authentication Errors", "Failure"));
+    let mismatch = Some(("Authentication Errors", "Type Mismatch"));
+    let interval = Some(("Packet Errors", "Advertisement Interval"));
+    let type_differs = "authentication type differs";
+    let (long, short) = (password("12345"), password("1234"));
+    let cases = [
+        (&ah, &other, "wrong password", failure),
+        (&ah, &plain, type_differs, mismatch),
+        (&plain, &ah, type_differs, mismatch),
+        (&short, &long, "wrong password", failure),
+        (&short, &plain, type_differs, mismatch),
+        (&plain, &slower, "advertisement interval differs", interval),
+        // keepalived's text has no counter for it.
+        (&plain, &newer, "VRRP version differs", None),
+    ];
+    // They only wait for each other's timers.
+    std::thread::scope(|scope| {
+        for (ours, theirs, complaint, counter) in cases {
+            scope.spawn(move || at_odds(ours, theirs, complaint, counter));
+        }
+    });
 }
 
 /// Neighbour adverts differ in the hardware address alone, and what follows from it.
@@ -321,7 +248,7 @@ fn adverts_over_ipv6_are_keepaliveds_to_the_byte() {
     let mut seen = Vec::new();
     for (number, speaker) in [(1, Speaker::Vipd), (2, Speaker::Keepalived)] {
         let mut node = Node::new(&lab, &folder, number, speaker, &Instance::v6().text());
-        wait_for("it is active", SOON, || node.holds());
+        wait_for("it is active", SOON, || holds(&node));
         let mut bytes = capture.find(SOON, |_| true).unwrap().bytes;
         node.process.kill();
         bytes.drain(..14);
@@ -334,58 +261,6 @@ fn adverts_over_ipv6_are_keepaliveds_to_the_byte() {
         let _ = capture.drain();
     }
     assert_eq!(seen[0], seen[1]);
-}
-
-#[test]
-fn unicast_in_both_roles() {
-    for (first, second) in [
-        (Speaker::Vipd, Speaker::Keepalived),
-        (Speaker::Keepalived, Speaker::Vipd),
-    ] {
-        let instance = Instance {
-            version: 3,
-            interval: "0.3",
-            ..Instance::default()
-        };
-        unicast(first, second, &instance, "");
-    }
-}
-
-fn unicast(first: Speaker, second: Speaker, instance: &Instance<'_>, authentication: &str) {
-    if !installed("keepalived") {
-        return;
-    }
-    let Some(lab) = lab() else { return };
-    let folder = Folder::new();
-    let net = if instance.vips == VIPS6 {
-        "fd00::"
-    } else {
-        "192.168.1."
-    };
-    let with = |priority, us: u8, peer: u8| {
-        let more = format!(
-            "unicast_src_ip {net}{us}\n    unicast_peer {{\n        {net}{peer}\n    }}\n    \
-             {authentication}"
-        );
-        Instance {
-            priority,
-            more: &more,
-            ..*instance
-        }
-        .text()
-    };
-    let mut one = Node::new(&lab, &folder, 1, first, &with(150, 1, 2));
-    let two = Node::new(&lab, &folder, 2, second, &with(100, 2, 1));
-    wait_for("the higher priority wins", SOON, || {
-        one.holds() && !two.holds()
-    });
-    one.process.terminate();
-    wait_for("node 2 takes over", SOON, || two.holds() && !one.holds());
-    one.process.wait(SOON).expect("node 1 ends");
-    one.restart();
-    wait_for("node 1 preempts", SOON, || one.holds() && !two.holds());
-    one.heard_nothing_wrong();
-    two.heard_nothing_wrong();
 }
 
 #[test]
@@ -415,12 +290,12 @@ fn a_script_with_weight_moves_the_address_beside_keepalived() {
     };
     let one = Node::new(&lab, &folder, 1, Speaker::Vipd, &(script + &tracked.text()));
     let two = Node::new(&lab, &folder, 2, Speaker::Keepalived, &plain.text());
-    wait_for("node 1 is active", SOON, || one.holds() && !two.holds());
+    wait_for("node 1 is active", SOON, || holds(&one) && !holds(&two));
     std::fs::remove_file(&flag).unwrap();
-    wait_for("node 2 takes over", SOON, || two.holds() && !one.holds());
+    wait_for("node 2 takes over", SOON, || holds(&two) && !holds(&one));
     folder.write("well", "");
     wait_for("node 1 returns", SOON + Duration::from_secs(5), || {
-        one.holds() && !two.holds()
+        holds(&one) && !holds(&two)
     });
 }
 
@@ -440,8 +315,8 @@ fn a_group_moves_as_one(first: Speaker, second: Speaker) {
     let text = script + &group_text(150, "0.2", more, "");
     let mut one = Node::new(&lab, &folder, 1, first, &text);
     let two = Node::new(&lab, &folder, 2, second, &group_text(100, "0.2", "", ""));
-    let both = |node: &Node| node.holds() && has(&node.host, SECOND_VIP);
-    let none = |node: &Node| !node.holds() && !has(&node.host, SECOND_VIP);
+    let both = |node: &Node| holds(node) && has(&node.host, SECOND_VIP);
+    let none = |node: &Node| !holds(node) && !has(&node.host, SECOND_VIP);
 
     wait_for("node 1 holds both", SOON, || both(&one) && none(&two));
     std::fs::remove_file(&flag).unwrap();

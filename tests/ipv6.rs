@@ -286,6 +286,35 @@ fn adverts_without_a_link_local_address_in_front_are_taken_and_named() {
 }
 
 #[test]
+fn adverts_without_a_link_local_address_in_front_are_discarded_on_demand() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let nodes = [node(&lab, 1), node(&lab, 2)];
+    let first = Instance {
+        priority: 200,
+        interval: "0.1",
+        vips: &[VIP6],
+        ..Instance::v6()
+    };
+    let first = vipd(&nodes[0], &folder.write("1.conf", &first.text()));
+    let second = format!(
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\ninterval = \"100ms\"\n\
+         addresses = [\"{}/64\", \"{VIP6}/64\"]\nrequire_link_local = true\n",
+        VIPS6[0]
+    );
+    let second = vipd(&nodes[1], &folder.write("2.toml", &second));
+    wait_for("node 2 says so", SOON, || {
+        said(&second, "discarded: the first address is not link-local")
+    });
+    wait_for("node 2 is active too", SOON, || {
+        [0, 1].map(|n: usize| has(&nodes[n], VIP6)) == [true, true]
+    });
+    for daemon in [&first, &second] {
+        no_errors(daemon);
+    }
+}
+
+#[test]
 fn signed_unicast_works_with_the_hop_limit_that_peers_must_keep() {
     let Some(lab) = lab() else { return };
     let folder = Folder::new();

@@ -13,11 +13,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use vipd::config::convert::{Refusal, convert};
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
-    AntiReplay, Authentication, Command, Config, Firewall, Gaps, Globals, Hmac, HmacMode, Instance,
-    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, TrackedInterface,
-    TrackedScript, Transport, VirtualMac,
+    AntiReplay, Authentication, Command, Config, Errand, Firewall, Gaps, Globals, Hmac, HmacMode,
+    Instance, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost, Precedence, Process,
+    Reload, ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
+    VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -27,8 +29,9 @@ use vipd::types::{
     Vrid,
 };
 use vipd::vrrp::election::Weight;
-use vipd::vrrp::instance::{Announcement, InstanceConfig};
+use vipd::vrrp::instance::{Announcement, InstanceConfig, RouterAdvertisement};
 use vipd::wire::auth::hmac::{Key, KeyId};
+use vipd::wire::ndisc::{Preference, Prefix, RouterAdvert};
 
 fn fixture(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -94,6 +97,50 @@ fn every_mistake_is_an_error_with_its_place() {
 }
 
 #[test]
+fn defaults_hold_for_every_instance_that_says_nothing_else() {
+    let defaults = "[defaults]\ninterface = \"eth0\"\nversion = 3\npriority = 150\n\
+        interval = \"200ms\"\npreempt = false\nlisten_before_lead = true\n\
+        track.interfaces = [\"eth1\"]\nannounce.repeat = 3\nnotify = \"/bin/all\"\n\
+        unicast.peers = [\"192.0.2.2\"]\n";
+    let plain = "[instance.plain]\nvrid = 1\naddresses = [\"192.0.2.10/24\"]\n";
+    let other = "[instance.other]\nvrid = 2\naddresses = [\"192.0.2.11/24\"]\n\
+        interface = \"eth2\"\npriority = 50\nlisten_before_lead = false\n\
+        track.interfaces = [\"eth3\"]\nannounce.delay = \"2s\"\nnotify.stop = \"/bin/one\"\n\
+        multicast.source = \"192.0.2.1\"\nauth.hmac = { keys = { 1 = \"hex:";
+    let other = format!("{other}{}\" }}, active = 1 }}\n", "0a".repeat(32));
+    let written = "interface = \"eth0\"\nversion = 3\npriority = 150\ninterval = \"200ms\"\n\
+        preempt = false\nlisten_before_lead = true\ntrack.interfaces = [\"eth1\"]\n\
+        announce.repeat = 3\nnotify = \"/bin/all\"\nunicast.peers = [\"192.0.2.2\"]\n";
+    let same = "version = 3\ninterval = \"200ms\"\npreempt = false\nannounce.repeat = 3\n";
+    let short = of(&format!("{defaults}{plain}{other}"));
+    let long = of(&format!("{plain}{written}{other}{same}"));
+    assert!(!short.is_refused(), "{}", said(&short));
+    assert_eq!(short.config, long.config);
+    // They stand before includes, too.
+    let files = Memory::default().with("/etc/vipd/vipd.d/a.toml", plain);
+    let included = with(&files, &format!("include = \"vipd.d/*.toml\"\n{defaults}"));
+    assert_eq!(included.config.instances, short.config.instances[..1]);
+    let origin = included.provenance.span("plain", "priority").unwrap();
+    assert_eq!(included.sources.text(origin), "150");
+}
+
+#[test]
+fn defaults_are_for_all_and_in_one_place() {
+    let own = "[defaults]\nvrid = 5\naddresses = []\nipv6 = true\nexcluded = [\"192.0.2.1\"]\n";
+    insta::assert_snapshot!(said(&of(own)), @r"
+    1:1 Error K0504 `addresses` is an instance's own [] (write it in each `[instance.NAME]`)
+    2:8 Error K0504 `vrid` is an instance's own [] (write it in each `[instance.NAME]`)
+    4:8 Error K0504 `ipv6` is an instance's own [] (write it in each `[instance.NAME]`)
+    5:13 Error K0504 `excluded` is an instance's own [] (write it in each `[instance.NAME]`)
+    ");
+    let files = Memory::default().with("/etc/vipd/vipd.d/a.toml", "[defaults]\npriority = 5\n");
+    let included = with(&files, "include = \"vipd.d/*.toml\"\n");
+    insta::assert_snapshot!(said(&included), @"1:1 Error K0506 a file that is included has no `[defaults]` of its own [] (write them in the file that includes it)");
+    let unknown = of("[defaults]\nadvert_int = 1\n");
+    insta::assert_snapshot!(said(&unknown), @"2:1 Error K0502 `advert_int` is unknown here [] (in vipd.toml it is `interval`)");
+}
+
+#[test]
 fn the_shortest_file_is_the_shortest_keepalived_conf() {
     let toml =
         of("[instance.web]\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.10/24\"]\n");
@@ -115,6 +162,168 @@ fn a_file_that_is_not_there_is_an_error() {
     assert!(loaded.is_refused());
     let loaded = of("include = [\"vipd.d/*.toml\", \"other.toml\"]\n");
     assert_eq!(loaded.diagnostics, []);
+}
+
+/// An instance with these lines.
+fn instance_of(lines: &str) -> Loaded {
+    of(&format!(
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\n{lines}"
+    ))
+}
+
+#[test]
+fn both_versions_are_for_ipv4_and_have_no_authentication_header() {
+    let four = "version = \"both\"\naddresses = [\"192.0.2.10/24\"]\n";
+    let loaded = instance_of(&format!(
+        "{four}interval = \"2s\"\nauth.password = \"1234\"\n"
+    ));
+    assert_eq!(said(&loaded), "");
+    let instance = &loaded.config.instances[0];
+    assert_eq!(instance.protocol.version, Version::V3);
+    assert!(instance.protocol.with_version_2);
+    assert!(matches!(
+        instance.authentication,
+        Authentication::Password(_)
+    ));
+    for (lines, code) in [
+        (format!("{four}auth.ah = \"1234\"\n"), "K0504"),
+        (
+            "version = \"both\"\naddresses = [\"fe80::51/64\"]\n".to_owned(),
+            "K0507",
+        ),
+        (
+            "version = \"all\"\naddresses = [\"192.0.2.10/24\"]\n".to_owned(),
+            "K0503",
+        ),
+    ] {
+        let loaded = instance_of(&lines);
+        assert!(
+            loaded.is_refused() && said(&loaded).contains(code),
+            "{}",
+            said(&loaded)
+        );
+    }
+}
+
+#[test]
+fn with_both_versions_a_part_of_a_second_is_named() {
+    let lines = "version = \"both\"\ninterval = \"1500ms\"\naddresses = [\"192.0.2.10/24\"]\n";
+    let loaded = instance_of(lines);
+    let said = said(&loaded);
+    assert!(
+        said.contains("Advice K0508 routers that speak version 2 alone are told 2 s"),
+        "{said}"
+    );
+    assert!(!loaded.is_refused());
+}
+
+/// RFC 9568 §6.1: advice, and an error where it is demanded of others too.
+#[test]
+fn a_list_of_ipv6_addresses_should_begin_with_a_link_local_one() {
+    let global = "addresses = [\"fd00::100/64\", \"fe80::51/64\"]\n";
+    let advice = instance_of(global);
+    assert!(
+        said(&advice).contains("4:14 Advice K0429"),
+        "{}",
+        said(&advice)
+    );
+    assert!(!advice.is_refused());
+    let error = instance_of(&format!("{global}require_link_local = true\n"));
+    assert!(
+        said(&error).contains("4:14 Error K0429"),
+        "{}",
+        said(&error)
+    );
+    assert!(error.is_refused());
+    let first = "addresses = [\"fe80::51/64\", \"fd00::100/64\"]\nrequire_link_local = true\n";
+    let right = instance_of(first);
+    assert_eq!(said(&right), "");
+    assert!(right.config.instances[0].require_link_local);
+    let four = instance_of("addresses = [\"192.0.2.10/24\"]\nrequire_link_local = true\n");
+    assert!(
+        four.is_refused() && said(&four).contains("K0507"),
+        "{}",
+        said(&four)
+    );
+}
+
+#[test]
+fn router_advertisements_have_the_defaults_of_rfc_4861() {
+    let first = "addresses = [\"fe80::51/64\", \"fd00::100/64\"]\n";
+    let loaded = instance_of(&format!(
+        "{first}[instance.web.router_advertisement]\nprefixes = [\"2001:db8::/64\"]\n"
+    ));
+    assert_eq!(said(&loaded), "");
+    let wanted = loaded.config.instances[0]
+        .protocol
+        .router_advertisement
+        .clone();
+    let expected = RouterAdvertisement {
+        interval: Duration::from_secs(200),
+        content: RouterAdvert {
+            hop_limit: 64,
+            lifetime: Duration::from_secs(600),
+            prefixes: vec![Prefix {
+                address: "2001:db8::".parse().unwrap(),
+                length: 64,
+                on_link: true,
+                autonomous: true,
+                valid_lifetime: 2_592_000,
+                preferred_lifetime: 604_800,
+            }],
+            ..RouterAdvert::default()
+        },
+    };
+    assert_eq!(wanted, Some(expected));
+}
+
+#[test]
+fn router_advertisements_that_no_host_could_use_are_refused() {
+    let six = "addresses = [\"fe80::51/64\"]\n";
+    for (addresses, table, code) in [
+        (six, "interval = \"3s\"", "K0503 `interval` is 4s to 1800s"),
+        (six, "interval = \"1801s\"", "K0503 `interval`"),
+        (six, "lifetime = \"199s\"", "K0503 `lifetime`"),
+        (six, "lifetime = \"9001s\"", "K0503 `lifetime`"),
+        (six, "lifetime = \"300.5s\"", "K0503 `lifetime`"),
+        (six, "hop_limit = 256", "K0503 `hop_limit`"),
+        (six, "mtu = 1279", "K0503 `mtu`"),
+        (six, "preference = \"best\"", "K0503"),
+        (six, "prefixes = [\"2001:db8::\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"2001:db8::1/64\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"2001:db8::/129\"]", "K0503 a prefix is"),
+        (six, "prefixes = [\"fe80::/64\"]", "K0503 a prefix is"),
+        (
+            six,
+            "prefixes = [\"2001:db8::/48\"]",
+            "K0503 hosts make addresses",
+        ),
+        (
+            six,
+            "prefixes = [{ prefix = \"2001:db8::/64\", valid = \"1h\", preferred = \"2h\" }]",
+            "K0503 `preferred`",
+        ),
+        (
+            "addresses = [\"fd00::1/64\", \"fe80::51/64\"]\n",
+            "",
+            "K0509",
+        ),
+        ("ipv6 = true\naddresses = []\n", "", "K0509"),
+        ("addresses = [\"192.0.2.10/24\"]\n", "", "K0507"),
+    ] {
+        let loaded = instance_of(&format!(
+            "{addresses}router_advertisement = {{ {table} }}\n"
+        ));
+        let said = said(&loaded);
+        assert!(
+            loaded.is_refused() && said.contains(code),
+            "{table}: {said}"
+        );
+    }
+    let zero = instance_of(&format!(
+        "{six}router_advertisement = {{ lifetime = \"0s\" }}\n"
+    ));
+    assert_eq!(said(&zero), "");
 }
 
 #[test]
@@ -175,7 +384,7 @@ fn what_keepalived_conf_says_can_be_said_in_toml() {
 
 prop_compose! {
     fn user()(user in "[a-z0-9_.-]{1,8}", group in option::of("[a-z0-9_.-]{1,8}")) -> ScriptUser {
-        ScriptUser { user, group }
+        ScriptUser { user, group, all_groups: false }
     }
 }
 
@@ -231,7 +440,9 @@ fn notify() -> impl Strategy<Value = Notify> {
 }
 
 fn interface() -> impl Strategy<Value = InterfaceName> {
-    "[a-z][a-z0-9.]{0,6}[a-z0-9]".prop_map(|name| InterfaceName::new(&name).unwrap())
+    "[a-z][a-z0-9.]{0,6}[a-z0-9]"
+        .prop_filter("no virtual router runs on it", |name| name != "lo")
+        .prop_map(|name| InterfaceName::new(&name).unwrap())
 }
 
 fn address4() -> impl Strategy<Value = VirtualAddress> {
@@ -260,11 +471,11 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
         option::of(ip()),
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        any::<(bool, bool)>(),
     );
     (what, options, option::of(interface())).prop_map(|(what, options, interface)| {
         let (ip, length, scope, label, broadcast) = what;
-        let (peer, no_prefix_route, autojoin, untracked) = options;
+        let (peer, no_prefix_route, autojoin, (untracked, virtual_mac)) = options;
         VirtualAddress {
             interface,
             scope,
@@ -273,6 +484,7 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
             no_prefix_route,
             autojoin,
             untracked,
+            virtual_mac,
             peer: peer.map(|peer| (peer, length)),
             ..VirtualAddress::new(ip, length)
         }
@@ -280,15 +492,22 @@ fn address4() -> impl Strategy<Value = VirtualAddress> {
 }
 
 fn address6() -> impl Strategy<Value = VirtualAddress> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<(bool, bool)>(),
+    );
     let life = option::of(prop_oneof![Just(u32::MAX), any::<u32>()]);
     (any::<u128>(), 1_u8..=128, flags, life).prop_map(|(ip, length, flags, life)| {
-        let (home, duplicate_detection, manage_temporary, no_prefix_route) = flags;
+        let (home, duplicate_detection, manage_temporary, last) = flags;
+        let (no_prefix_route, virtual_mac) = last;
         VirtualAddress {
             home,
             duplicate_detection,
             manage_temporary,
             no_prefix_route,
+            virtual_mac,
             preferred_lifetime: life,
             ..VirtualAddress::new(Ipv6Addr::from(ip).into(), length)
         }
@@ -297,8 +516,12 @@ fn address6() -> impl Strategy<Value = VirtualAddress> {
 
 fn transport() -> impl Strategy<Value = Transport> {
     let ip = || any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
-    let peer = (ip(), any::<u8>(), any::<u8>()).prop_map(|(address, a, b)| Peer {
-        address,
+    let host = prop_oneof![
+        3 => ip().prop_map(PeerHost::Address),
+        1 => "[a-z][a-z0-9]{0,5}(\\.[a-z]{2,3})?".prop_map(PeerHost::Name),
+    ];
+    let peer = (host, any::<u8>(), any::<u8>()).prop_map(|(host, a, b)| Peer {
+        host,
         min_hop_limit: a.min(b),
         max_hop_limit: a.max(b),
     });
@@ -310,18 +533,24 @@ fn transport() -> impl Strategy<Value = Transport> {
             option::of(ip()),
             vec(peer, 0..4),
             any::<u8>(),
-            any::<bool>()
+            any::<bool>(),
+            prop_oneof![
+                Just(OldChecksum::Answer),
+                Just(OldChecksum::Always),
+                Just(OldChecksum::Never)
+            ],
         )
-            .prop_map(|(source, mut peers, ttl, check)| {
+            .prop_map(|(source, mut peers, ttl, check, old_checksum)| {
                 let mut seen = std::collections::BTreeSet::new();
-                peers.retain(|p| seen.insert(p.address));
-                let ranged = |p: &Peer| *p != Peer::new(p.address);
+                peers.retain(|p| seen.insert(p.host.clone()));
+                let ranged = |p: &Peer| *p != Peer::new(p.host.clone());
                 let check_source = check || peers.iter().any(ranged);
                 Transport::Unicast {
                     source,
                     peers,
                     ttl,
                     check_source,
+                    old_checksum,
                 }
             }),
     ]
@@ -346,17 +575,22 @@ fn over_ipv6(transport: Transport) -> Transport {
             peers,
             ttl,
             check_source,
+            old_checksum,
         } => Transport::Unicast {
             source: source.map(six),
             peers: peers
                 .into_iter()
                 .map(|peer| Peer {
-                    address: six(peer.address),
+                    host: match peer.host {
+                        PeerHost::Address(address) => six(address).into(),
+                        name @ PeerHost::Name(_) => name,
+                    },
                     ..peer
                 })
                 .collect(),
             ttl,
             check_source,
+            old_checksum,
         },
     }
 }
@@ -399,6 +633,86 @@ fn firewall() -> impl Strategy<Value = Firewall> {
     })
 }
 
+prop_compose! {
+    fn precedence()(
+        nice in option::of(-20_i8..20),
+        real_time in option::of(1_u8..100),
+        ceiling in option::of(0_u8..100),
+        limit_micros in option::of(2_u32..),
+        processors in proptest::collection::btree_set(0_u16..1024, 0..4),
+    ) -> Precedence {
+        let processors = processors.into_iter().collect();
+        Precedence { nice, real_time, ceiling, limit_micros, processors }
+    }
+}
+
+prop_compose! {
+    fn errand()(command in command(), seconds in 1_u64..1000) -> Errand {
+        Errand { command, timeout: Duration::from_secs(seconds) }
+    }
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "/[a-z /]{0,8}[a-z]".prop_map(PathBuf::from)
+}
+
+fn reload() -> impl Strategy<Value = Reload> {
+    let mark = prop_oneof![Just(Mark::Usual), path().prop_map(Mark::At)];
+    let report = prop_oneof![
+        Just((false, None)),
+        Just((true, None)),
+        path().prop_map(|path| (true, Some(path)))
+    ];
+    (
+        option::of(path()),
+        any::<bool>(),
+        option::of(mark),
+        report,
+        option::of(path()),
+    )
+        .prop_map(
+            |(time_file, daily, mark, (strict, report), archive)| Reload {
+                time_file,
+                daily,
+                mark,
+                strict,
+                report,
+                archive,
+            },
+        )
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    let name = || option::of("[a-zé ]{1,7}");
+    (
+        (
+            option::of("[a-z]{1,8}"),
+            option::of("[a-z]{1,8}"),
+            any::<bool>(),
+        ),
+        (name(), name(), precedence()),
+        (
+            option::of(0_u32..0o1000),
+            option::of(errand()),
+            option::of(errand()),
+        ),
+        (reload(), any::<bool>()),
+    )
+        .prop_map(|(identity, names, files, rest)| Process {
+            namespace: identity.0,
+            instance: identity.1,
+            pid_folder: identity.2,
+            name: names.0,
+            engine_name: names.1,
+            precedence: names.2,
+            umask: files.0,
+            startup: files.1,
+            shutdown: files.2,
+            reload: rest.0,
+            log_strangers: rest.1,
+        })
+}
+
 fn announcement() -> impl Strategy<Value = Announcement> {
     let time = || option::of((1_u64..4_000).prop_map(Duration::from_secs));
     let times = (time(), time(), time(), time());
@@ -413,6 +727,7 @@ fn announcement() -> impl Strategy<Value = Announcement> {
                 lower_priority_repeat,
                 lower_priority_delay,
                 elsewhere,
+                elsewhere_devices_only: elsewhere.is_some() && repeat % 2 == 0,
             }
         },
     )
@@ -440,12 +755,60 @@ fn hmac() -> impl Strategy<Value = Hmac> {
     })
 }
 
+fn router_advertisement() -> impl Strategy<Value = RouterAdvertisement> {
+    let prefix = (
+        any::<u64>(),
+        0_u8..=64,
+        any::<[bool; 2]>(),
+        any::<[u32; 2]>(),
+    )
+        .prop_map(|(bits, length, [on_link, autonomous], [a, b])| {
+            let length = if autonomous { 64 } else { length };
+            let beyond = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+            // Unique local, so neither link-local nor multicast.
+            let bits = (0xfd << 120) | (u128::from(bits) << 56);
+            Prefix {
+                address: Ipv6Addr::from_bits(bits & !beyond),
+                length,
+                on_link,
+                autonomous,
+                valid_lifetime: a.max(b),
+                preferred_lifetime: a.min(b),
+            }
+        });
+    let preference = select(vec![Preference::Low, Preference::Medium, Preference::High]);
+    let mtu = option::of(1280_u32..=65535);
+    let rest = (any::<[bool; 3]>(), any::<u8>(), mtu, preference);
+    (4_000_u64..=1_800_000, 0_u64..=7200, vec(prefix, 0..3), rest).prop_map(
+        |(interval, more, prefixes, ([managed, other, none], hop_limit, mtu, preference))| {
+            let lifetime = if none {
+                0
+            } else {
+                interval.div_ceil(1000) + more
+            };
+            RouterAdvertisement {
+                interval: Duration::from_millis(interval),
+                content: RouterAdvert {
+                    hop_limit,
+                    managed,
+                    other,
+                    preference,
+                    lifetime: Duration::from_secs(lifetime),
+                    mtu,
+                    prefixes,
+                    ..RouterAdvert::default()
+                },
+            }
+        },
+    )
+}
+
 prop_compose! {
     fn protocol()(
         v3: bool, priority in 1_u8..=255, interval in 1_u16..=4095, preempt_mode: bool,
         delay in 0_u64..2_000_000, start_active: bool, down in 1_u8..=100, lower: bool,
         higher: bool, announcement in announcement(), hears: bool, late in option::of(1_u8..=254),
-        listen: bool
+        listen: bool, both: bool
     ) -> InstanceConfig {
         let version = if v3 { Version::V3 } else { Version::V2 };
         let owner = priority == 255;
@@ -453,6 +816,7 @@ prop_compose! {
         let centis = if v3 { interval } else { interval % 255 * 100 + 100 };
         InstanceConfig {
             version, preempt_mode, announcement,
+            with_version_2: both && v3,
             priority: Priority::new(priority),
             advertisement_interval: Interval::from_centis(centis).unwrap(),
             preempt_delay: Duration::from_micros(if preempt_mode { delay } else { 0 }),
@@ -476,16 +840,27 @@ prop_compose! {
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
         virtual_mac in option::of(virtual_mac()), accept: bool,
-        track_source: bool, skip_address_check: bool, own6 in option::of(vec(address6(), 0..4))
+        track_source: bool, skip_address_check: bool, link_local: bool, routed: bool,
+        own6 in option::of(vec(address6(), 0..4)), routes in option::of(router_advertisement())
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
-        let (mut transport, mut virtual_mac) = (transport, virtual_mac);
+        let mut transport = transport;
         let password = password.filter(|_| own6.is_none());
         if let Some(own6) = own6 {
             protocol.family = Family::V6;
+            protocol.with_version_2 = false;
             addresses = own6;
+            if link_local {
+                addresses.insert(0, VirtualAddress::new("fe80::51".parse().unwrap(), 64));
+            }
             transport = over_ipv6(transport);
-            virtual_mac = None;
+        }
+        let has_source = matches!(&transport, Transport::Unicast { source: Some(_), peers, .. } if !peers.is_empty());
+        let interface = Some(interface).filter(|_| !(routed && has_source && virtual_mac.is_none()));
+        if interface.is_none() {
+            for address in addresses.iter_mut().chain(&mut excluded) {
+                address.interface.get_or_insert(InterfaceName::new("eth0").unwrap());
+            }
         }
         let mut seen = std::collections::BTreeSet::new();
         let mut fresh = |a: &VirtualAddress| seen.insert((a.address, a.interface.clone()));
@@ -496,15 +871,20 @@ prop_compose! {
             weight.points = if owner { 0 } else { weight.points };
             weight
         };
+        let old = protocol.version == Version::V2 || protocol.with_version_2;
+        let header = header && protocol.version == Version::V2;
+        let begins = |a: &VirtualAddress| matches!(a.address, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        protocol.router_advertisement = routes.filter(|_| addresses.first().is_some_and(begins));
+        let require_link_local = link_local && addresses.first().is_some_and(begins);
         let authentication = match (hmac, password) {
             (Some(hmac), _) => Authentication::Hmac(hmac),
-            (None, Some(text)) if protocol.version == Version::V2 => {
+            (None, Some(text)) if old => {
                 let secret = Secret::new(text.as_bytes());
                 if header { Authentication::Header(secret) } else { Authentication::Password(secret) }
             }
             _ => Authentication::None,
         };
-        let mut seen = std::collections::BTreeSet::from([interface.clone()]);
+        let mut seen: std::collections::BTreeSet<_> = interface.iter().cloned().collect();
         let track_interfaces = interfaces.into_iter().filter(|i| seen.insert(i.0.clone()));
         let track_interfaces = track_interfaces
             .map(|(interface, weight)| TrackedInterface { interface, weight: settle(weight) })
@@ -516,16 +896,24 @@ prop_compose! {
         let virtual_mac = virtual_mac.map(|mut own| {
             own.advertise_from_base |= peers;
             if own.mac[0] != 2 {
-                own.mac = VirtualMac::address(Family::V4, protocol.vrid);
+                own.mac = VirtualMac::address(protocol.family, protocol.vrid);
             }
             own
         });
-        if virtual_mac.as_ref().is_some_and(|own| !own.advertise_from_base) {
+        // Addresses that are on the instance's own device need not ask for one.
+        let family = protocol.family;
+        let here = |a: &VirtualAddress| {
+            Family::of(&a.address) == family && (a.interface.is_none() || a.interface == interface)
+        };
+        let asks = |a: &mut VirtualAddress| a.virtual_mac &= virtual_mac.is_none() || !here(a);
+        addresses.iter_mut().chain(&mut excluded).for_each(asks);
+        if virtual_mac.is_some() {
             protocol.handover_overlap = Duration::ZERO;
         }
         Instance {
             name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
             checksum_without_pseudo_header: checksum,
+            require_link_local,
             accept_mode: accept || owner, virtual_mac, track_source, skip_address_check,
             ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
         }
@@ -542,9 +930,11 @@ fn config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         (
             firewall(),
-            option::of("[a-z]{1,8}"),
+            (option::of("[a-z]{1,8}"), option::of("[a-z]{1,8}")),
             [long(), long()],
             pacing(),
+            process(),
+            [any::<bool>(), any::<bool>()],
         ),
     )
         .prop_flat_map(
@@ -554,16 +944,28 @@ fn config() -> impl Strategy<Value = Config> {
                 router_id,
                 script_user,
                 script_security,
-                (firewall, device_prefix, [startup_delay, delay_after_boot], pacing),
+                (
+                    firewall,
+                    prefixes,
+                    [startup_delay, delay_after_boot],
+                    pacing,
+                    process,
+                    [all_groups, follow_links],
+                ),
             )| {
+                let (device_prefix, address_device_prefix) = prefixes;
                 let globals = Globals {
                     router_id,
                     script_user,
                     script_security,
                     firewall,
                     device_prefix,
+                    address_device_prefix,
                     startup_delay,
                     delay_after_boot,
+                    process,
+                    all_groups,
+                    follow_links,
                 };
                 let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
                 let scripts: Vec<_> = names.iter().cloned().map(script).collect();
@@ -601,6 +1003,41 @@ proptest! {
         let text = emit(&config);
         let loaded = of(&text);
         prop_assert_eq!(&loaded.config, &config, "{}\n{}", text, said(&loaded));
+    }
+
+    /// What keepalived cannot say is refused or named; everything else is the same model.
+    #[test]
+    fn what_is_written_for_keepalived_is_read_again(config in config()) {
+        let reader = Memory::default().with("vipd.toml", emit(&config));
+        match convert("vipd.toml", &Options::default(), &reader, |_| Vec::new()) {
+            Ok(converted) => {
+                let reader = Memory::default().with("keepalived.conf", converted.text.as_str());
+                let conf = load("keepalived.conf", &Options::default(), &reader).config;
+                let mut wanted = config;
+                for instance in &mut wanted.instances {
+                    let protocol = &mut instance.protocol;
+                    let routes = protocol.router_advertisement.take().is_some();
+                    for (key, is_there) in [
+                        ("listen_before_lead", std::mem::take(&mut protocol.listen_before_lead)),
+                        ("require_link_local", std::mem::take(&mut instance.require_link_local)),
+                        ("router_advertisement", routes),
+                    ] {
+                        let name = &instance.name;
+                        let line = format!("`{key}` of {name} has no place here and is left out");
+                        prop_assert_eq!(is_there, converted.left_out.contains(&line));
+                    }
+                }
+                prop_assert_eq!(conf, wanted, "{}", converted.text);
+            }
+            Err(Refusal::Inexpressible(why)) => {
+                // The words of a line have no way to hold these.
+                let text = format!("{config:?}");
+                let both = text.contains("with_version_2: true");
+                let odd = both || text.contains("\\\"") || text.contains("\\\\") || text.len() > 3000;
+                prop_assert!(odd, "{why:?}");
+            }
+            Err(Refusal::Wrong(loaded)) => prop_assert!(false, "{}", said(&loaded)),
+        }
     }
 
     #[test]

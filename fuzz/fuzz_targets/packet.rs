@@ -1,7 +1,7 @@
 //! `cargo fuzz run packet`
 #![no_main]
 
-#[path = "../bodies.rs"]
+#[path = "../bodies/mod.rs"]
 mod bodies;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::packet(data));

@@ -6,18 +6,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use vipd::config::diagnostic::{Code, Diagnostic, Severity};
-use vipd::config::explain;
+use vipd::config::diagnostic::{Diagnostic, Severity};
 use vipd::config::lint::{Detail, lint};
 use vipd::config::lower::Provenance;
 use vipd::config::model::Config;
 use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
-use vipd::config::peers::{self, Node, VirtualRouter, virtual_routers};
+use vipd::config::peers::{self, VirtualRouter, virtual_routers};
 use vipd::config::source::{Disk, FileId, ReadError, Reader, SourceMap, Span};
 use vipd::config::{Options, load};
 use vipd::sys::process::host_name;
 use vipd::types::Priority;
 
+use super::explain::{Topic, explain};
+use super::nodes::{Node, Nodes};
 use super::render::{Printer, colours, summary, word};
 use super::{host, sarif, table};
 
@@ -36,11 +37,16 @@ pub(super) const UNREADABLE: u8 = 2;
                         one, 2 if a file cannot be read or the call is wrong."
 )]
 pub(crate) struct Check {
-    /// The configuration, then those of the other nodes
-    #[arg(required_unless_present = "explain", value_name = "FILE")]
-    files: Vec<String>,
-    /// Say what a code such as K0203 means, and what to do about it
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["files", "format"])]
+    #[command(flatten)]
+    nodes: Nodes,
+    /// Say what a code such as K0203 means and what to do about it, or what a keyword does
+    #[arg(
+        long,
+        value_name = "CODE|KEYWORD",
+        value_parser = Topic,
+        hide_possible_values = true,
+        conflicts_with_all = ["files", "format"]
+    )]
     explain: Option<String>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -75,8 +81,8 @@ enum Format {
 impl Check {
     /// Prints everything found on the standard output.
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
-        if let Some(code) = &self.explain {
-            return explain(code);
+        if let Some(topic) = &self.explain {
+            return explain(topic);
         }
         let mut checked = Checked::default();
         let detail = if self.notes {
@@ -84,11 +90,11 @@ impl Check {
         } else {
             Detail::Problems
         };
-        for (number, path) in self.files.iter().enumerate() {
+        for (number, node) in self.nodes.0.iter().enumerate() {
             // The others are the files of other hosts.
             let here = self.here && number == 0;
-            if let Err(error) = checked.read(path, detail, here) {
-                writeln!(io::stderr(), "vipd: {path}: {error}")?;
+            if let Err(error) = checked.read(node, detail, here) {
+                writeln!(io::stderr(), "vipd: {}: {error}", node.file)?;
                 return Ok(ExitCode::from(UNREADABLE));
             }
         }
@@ -124,26 +130,6 @@ impl Check {
             (false, false) => self.format,
         }
     }
-}
-
-/// Prints what a code means: `K0203`, `k203` and `203` are the same.
-fn explain(code: &str) -> io::Result<ExitCode> {
-    let number = code.trim_start_matches(['K', 'k']).parse().ok();
-    let Some(found) = number.and_then(|number| explain::explain(Code(number))) else {
-        writeln!(io::stderr(), "vipd: there is no code {code}")?;
-        return Ok(ExitCode::from(UNREADABLE));
-    };
-    let mut text = format!("{}: {}\n", found.code, found.meaning);
-    if !found.example.is_empty() {
-        text += "\nFor example:\n\n";
-        for line in found.example.lines() {
-            text += format!("    {line}").trim_end();
-            text.push('\n');
-        }
-    }
-    text += &format!("\nWhat to do: {}\n", found.mend);
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// All files with what was found in them and between them.
@@ -203,9 +189,14 @@ pub(super) fn options() -> Options {
 
 impl Checked {
     /// Adds a node. Its places move behind those of the files before it.
-    fn read(&mut self, path: &str, detail: Detail, here: bool) -> Result<(), ReadError> {
+    fn read(&mut self, node: &Node, detail: Detail, here: bool) -> Result<(), ReadError> {
+        let path = node.file.as_str();
         Disk.read(path)?;
-        let mut loaded = load(path, &options(), &Disk);
+        let mut options = options();
+        if let Some(id) = &node.id {
+            options.config_id.clone_from(id);
+        }
+        let mut loaded = load(path, &options, &Disk);
         let mut lints = lint(&loaded, detail);
         if here {
             host::look(&mut loaded);
@@ -216,7 +207,7 @@ impl Checked {
             self.sources.add(&from_here(&file.name), &file.text);
         }
         self.nodes.push(File {
-            name: path.to_owned(),
+            name: node.name(),
             first_file,
             config: loaded.config,
             provenance: loaded.provenance,
@@ -233,11 +224,11 @@ impl Checked {
     /// Adds what is wrong between the nodes.
     fn compare(&mut self) {
         let locate: Vec<_> = self.nodes.iter().map(File::locate).collect();
-        let nodes: Vec<Node<'_>> = self
+        let nodes: Vec<peers::Node<'_>> = self
             .nodes
             .iter()
             .zip(&locate)
-            .map(|(file, locate)| Node {
+            .map(|(file, locate)| peers::Node {
                 config: &file.config,
                 sources: &self.sources,
                 locate,

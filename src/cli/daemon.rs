@@ -3,36 +3,26 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use vipd::config::diagnostic::{Class, Code, Diagnostic, Severity};
-use vipd::config::model::Config;
-use vipd::config::source::Disk;
-use vipd::config::{self, Loaded};
+use vipd::config::model::{Config, Process};
 use vipd::runtime::daemon;
+use vipd::runtime::transaction;
 use vipd::sys::pidfile::{self, PidFile};
-use vipd::sys::process;
+use vipd::sys::{namespace, process, schedule};
 
 use super::flags::{self, Flags};
 use super::host;
-use super::logging::{self, Target};
-use super::render::{Printer, colours, summary};
+use super::loader::{Loader, Overrides, append, load, load_options, print, refusal, status};
+use super::logging::{self, Sinks};
+use super::render::colours;
 
 /// keepalived's default configuration.
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
-/// The main file cannot be read, which `-t` does not count.
-const UNREADABLE: Code = Code(301);
-/// keepalived's default pid files.
-const PID: &str = "/run/keepalived.pid";
-const VRRP_PID: &str = "/run/vrrp.pid";
-
-/// keepalived's exit statuses. keepalived-cli.md §2.
-mod status {
-    pub(super) const FATAL: u8 = 1;
-    pub(super) const CONFIG: u8 = 2;
-    pub(super) const MISSING_PERMISSION: u8 = 4;
-    pub(super) const NO_CONFIG: u8 = 6;
-    pub(super) const PROGRAM_ERROR: u8 = 70;
-}
+/// Where keepalived's pid files are.
+const PID_FOLDER: &str = "/run";
+/// Where they are if they have a folder of their own.
+const OWN_PID_FOLDER: &str = "/run/keepalived";
 
 /// Keep addresses alive, in the foreground, until a signal ends it.
 ///
@@ -59,12 +49,13 @@ impl Run {
         let settings = Settings {
             file: self.file,
             config_id: self.config_id,
-            pid_files: self.pid.into_iter().collect(),
-            background: false,
-            ignore_interrupt: false,
-            target: Target::Console,
+            pid_files: PidFiles::Only(self.pid),
+            sinks: Sinks {
+                console: true,
+                ..Sinks::default()
+            },
             detail: self.verbose + 1,
-            notes: Vec::new(),
+            ..Settings::default()
         };
         settings.run()
     }
@@ -99,6 +90,9 @@ pub(crate) fn keepalived(
     if let Some(word) = &flags.signal_name {
         return signal_number(word);
     }
+    for (complaint, _) in &flags.complaints {
+        writeln!(io::stderr(), "{program}: {complaint}")?;
+    }
     if !flags.extra.is_empty() {
         writeln!(
             io::stdout(),
@@ -108,7 +102,13 @@ pub(crate) fn keepalived(
     }
     match flags.test.clone() {
         Some(log) => test(&flags, log.as_deref()),
-        None => Settings::from(flags).run(),
+        None if flags.refusals.is_empty() => Settings::from(flags).run(),
+        None => {
+            for refusal in &flags.refusals {
+                writeln!(io::stderr(), "{program}: {refusal}")?;
+            }
+            Ok(ExitCode::from(status::FATAL))
+        }
     }
 }
 
@@ -124,7 +124,8 @@ fn signal_number(word: &str) -> io::Result<ExitCode> {
 /// `-t`: every problem on the standard error or at the end of a file, and keepalived's status.
 fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
-    let mut loaded = load(&file, &load_options(flags.config_id.clone()));
+    let options = load_options(flags.config_id.clone(), flags.check_includes);
+    let mut loaded = load(&file, &options);
     host::interfaces_and_programs(&mut loaded);
     loaded.sort_diagnostics();
     match log {
@@ -132,74 +133,111 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
             let colours = colours(&io::stderr());
             print(&loaded, colours, &mut io::stderr())?;
         }
-        Some(path) => {
-            use std::os::unix::fs::OpenOptionsExt;
-            let mut options = std::fs::OpenOptions::new();
-            options
-                .append(true)
-                .create(true)
-                .mode(0o644)
-                .custom_flags(libc::O_NOFOLLOW);
-            print(&loaded, false, &mut options.open(path)?)?;
-        }
+        Some(path) => print(&loaded, false, &mut append(path)?)?,
     }
-    Ok(ExitCode::from(loaded.exit_status()))
-}
-
-fn load_options(config_id: Option<String>) -> config::Options {
-    config::Options {
-        config_id: config_id.unwrap_or_else(process::host_name),
-        environment: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-        // keepalived's numbers differ from run to run as well.
-        random_seed: vipd::runtime::clock::now().as_nanos(),
-        ..config::Options::default()
-    }
-}
-
-fn load(file: &Path, options: &config::Options) -> Loaded {
-    config::load(&file.to_string_lossy(), options, &Disk)
-}
-
-fn print(loaded: &Loaded, colours: bool, to: &mut impl Write) -> io::Result<()> {
-    let printer = Printer::new(&loaded.sources, colours);
-    for diagnostic in &loaded.diagnostics {
-        writeln!(to, "{}\n", printer.whole(diagnostic))?;
-    }
-    if !loaded.diagnostics.is_empty() {
-        writeln!(to, "{}", summary(&loaded.diagnostics))?;
-    }
-    Ok(())
+    let complained = flags.complaints.iter().any(|(_, counts)| *counts);
+    let least = if complained { status::COMPLAINT } else { 0 };
+    Ok(ExitCode::from(loaded.exit_status().max(least)))
 }
 
 /// How a daemon is to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Settings {
     file: PathBuf,
     config_id: Option<String>,
-    pid_files: Vec<PathBuf>,
+    check_includes: bool,
+    pid_files: PidFiles,
     background: bool,
     ignore_interrupt: bool,
-    target: Target,
+    leave_addresses: bool,
+    log_addresses: bool,
+    core_dump: bool,
+    dump: bool,
+    overrides: Overrides,
+    sinks: Sinks,
     detail: u8,
     notes: Vec<String>,
 }
 
+/// Which pid files are written.
+#[derive(Debug)]
+enum PidFiles {
+    /// This one, or none.
+    Only(Option<PathBuf>),
+    /// keepalived's two, some of them elsewhere.
+    Usual {
+        parent: Option<PathBuf>,
+        vrrp: Option<PathBuf>,
+    },
+}
+
+impl Default for PidFiles {
+    fn default() -> Self {
+        Self::Only(None)
+    }
+}
+
+impl PidFiles {
+    /// Their paths. keepalived-cli.md §4.
+    fn paths(&self, process: &Process) -> Vec<PathBuf> {
+        let folder = pid_folder(process);
+        let usual = |stem: &str, given: &Option<PathBuf>| {
+            let name = file_name(stem, "pid", process);
+            given.clone().unwrap_or_else(|| folder.join(name))
+        };
+        match self {
+            Self::Only(one) => one.iter().cloned().collect(),
+            Self::Usual { parent, vrrp } => {
+                vec![usual("keepalived", parent), usual("vrrp", vrrp)]
+            }
+        }
+    }
+}
+
+/// `STEM[_INSTANCE].END`
+fn file_name(stem: &str, end: &str, process: &Process) -> String {
+    match &process.instance {
+        Some(instance) => format!("{stem}_{instance}.{end}"),
+        None => format!("{stem}.{end}"),
+    }
+}
+
+/// keepalived's folder for pid files.
+fn pid_folder(process: &Process) -> &'static Path {
+    let apart = process.pid_folder || process.instance.is_some() || process.namespace.is_some();
+    Path::new(if apart { OWN_PID_FOLDER } else { PID_FOLDER })
+}
+
 impl From<Flags> for Settings {
     fn from(flags: Flags) -> Self {
-        let pid = flags.pid.unwrap_or_else(|| PID.into());
-        let vrrp_pid = flags.vrrp_pid.unwrap_or_else(|| VRRP_PID.into());
+        let log_file = flags.log_file.map(|file| {
+            let usual = || temporary_folder().join("keepalived.log");
+            file.unwrap_or_else(usual)
+        });
         Self {
             file: flags.file.unwrap_or_else(|| CONFIG.into()),
             config_id: flags.config_id,
-            pid_files: vec![pid, vrrp_pid],
+            check_includes: flags.check_includes,
+            pid_files: PidFiles::Usual {
+                parent: flags.pid,
+                vrrp: flags.vrrp_pid,
+            },
             background: !flags.foreground,
             ignore_interrupt: flags.ignore_interrupt,
-            target: if flags.console || flags.no_syslog {
-                Target::Console
-            } else {
-                Target::Syslog
+            leave_addresses: flags.leave_addresses,
+            log_addresses: flags.log_addresses,
+            core_dump: flags.core_dump,
+            dump: flags.dump,
+            overrides: Overrides {
+                namespace: flags.namespace,
+                umask: flags.umask,
+            },
+            sinks: Sinks {
+                console: flags.console,
+                syslog: !flags.no_syslog,
+                facility: flags.facility,
+                file: log_file,
+                marks: Vec::new(),
             },
             detail: flags.detail + u8::from(flags.detail == 0),
             notes: flags.notes,
@@ -208,21 +246,37 @@ impl From<Flags> for Settings {
 }
 
 impl Settings {
-    fn run(self) -> io::Result<ExitCode> {
+    fn run(mut self) -> io::Result<ExitCode> {
         // The background has another working directory, and a reload must find the file again.
         let file = std::path::absolute(&self.file)?;
-        let options = load_options(self.config_id.clone());
-        let loaded = load(&file, &options);
+        let options = load_options(self.config_id.clone(), self.check_includes);
+        let overrides = self.overrides.clone();
+        let mut loader = Loader::new(file.clone(), options, self.dump, overrides);
+        let loaded = loader.first();
         if let Some(refusal) = refusal(&loaded) {
             print(&loaded, colours(&io::stderr()), &mut io::stderr())?;
             writeln!(io::stderr(), "vipd: {} cannot run", self.file.display())?;
             return Ok(ExitCode::from(refusal));
         }
+        let process = &loaded.config.globals.process;
+        if let Err(error) = process.namespace.as_deref().map_or(Ok(()), join) {
+            writeln!(io::stderr(), "vipd: {error}")?;
+            return Ok(ExitCode::from(status::FATAL));
+        }
         if self.background {
             process::go_to_background()?;
         }
-        let _guard = logging::start(self.target, self.detail);
-        let _pid_files = match self.pid_files() {
+        let core_dump = self.core_dump.then(schedule::allow_core_dumps);
+        let marks = [&process.namespace, &process.instance];
+        self.sinks.marks = marks.into_iter().flatten().cloned().collect();
+        let _guards = match logging::start(&self.sinks, self.detail) {
+            Ok(guards) => guards,
+            Err(error) => {
+                writeln!(io::stderr(), "vipd: the log file cannot be opened: {error}")?;
+                return Ok(ExitCode::from(status::FATAL));
+            }
+        };
+        let _pid_files = match self.pid_files(process) {
             Ok(held) => held,
             Err(error @ pidfile::Error::Running { .. }) => {
                 // keepalived's own answer, also its status.
@@ -242,21 +296,24 @@ impl Settings {
         for note in &self.notes {
             tracing::info!("{note}");
         }
-        log(&loaded);
-        let reload = move || {
-            let loaded = load(&file, &options);
-            log(&loaded);
-            refusal(&loaded).is_none().then_some(loaded.config)
-        };
-        let reload: daemon::Load = Box::new(reload);
+        if let Some(Err(error)) = core_dump {
+            tracing::warn!("core dumps are not allowed: {error}");
+        }
+        let mark = file_name("keepalived", "reload", process);
+        loader.set_usual_mark(pid_folder(process).join(mark));
+        loader.record(&loaded);
+        let reload: transaction::Load = Arc::new(move |occasion| loader.candidate(occasion));
         Ok(self.serve(loaded.config, &reload))
     }
 
-    fn serve(&self, config: Config, reload: &daemon::Load) -> ExitCode {
+    fn serve(&self, config: Config, reload: &transaction::Load) -> ExitCode {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
+            leave_addresses: self.leave_addresses,
+            log_addresses: self.log_addresses,
             statistics_file: temporary_folder().join("keepalived.stats"),
-            state_folder: state_folder(),
+            state_folder: state_folder(&self.sinks.marks),
+            recording: recording(),
         };
         let result = daemon::run(config, reload, &options);
         let Err(error) = result else {
@@ -272,45 +329,39 @@ impl Settings {
         })
     }
 
-    fn pid_files(&self) -> Result<Vec<PidFile>, pidfile::Error> {
-        self.pid_files
-            .iter()
-            .map(|path| PidFile::create(path))
-            .collect()
-    }
-}
-
-/// Why a configuration cannot run at all, as keepalived's exit status.
-fn refusal(loaded: &Loaded) -> Option<u8> {
-    let unread = |d: &&Diagnostic| d.code == UNREADABLE || d.class == Class::IncludeFailed;
-    let missing = loaded.diagnostics.iter().any(|d| unread(&d));
-    let status = if missing {
-        status::NO_CONFIG
-    } else {
-        status::CONFIG
-    };
-    loaded.is_refused().then_some(status)
-}
-
-/// Every problem as one line with its place.
-fn log(loaded: &Loaded) {
-    let printer = Printer::new(&loaded.sources, false);
-    for diagnostic in &loaded.diagnostics {
-        let line = printer.line(diagnostic);
-        match diagnostic.severity {
-            Severity::Advice => tracing::info!("{line}"),
-            Severity::Warning => tracing::warn!("{line}"),
-            Severity::Error => tracing::error!("{line}"),
+    fn pid_files(&self, process: &Process) -> Result<Vec<PidFile>, pidfile::Error> {
+        let paths = self.pid_files.paths(process);
+        if paths.iter().any(|path| path.starts_with(OWN_PID_FOLDER)) {
+            // What cannot be made shows when the first file is written.
+            let _ = std::fs::create_dir_all(OWN_PID_FOLDER);
         }
+        paths.iter().map(|path| PidFile::create(path)).collect()
     }
 }
 
-/// The one that systemd made for the service, else `/run/vipd`.
-fn state_folder() -> PathBuf {
+/// An error with its causes, on one line.
+fn join(name: &str) -> Result<(), String> {
+    namespace::join_network(name).map_err(|error| daemon::chain(&error))
+}
+
+/// The one that systemd made for the service, else `/run/vipd`; daemons of several namespaces
+/// or instances do not share it.
+pub(super) fn state_folder(marks: &[String]) -> PathBuf {
     let folder = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-    folder
+    let folder = folder
         .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| "/run/vipd".into())
+        .unwrap_or_else(|| "/run/vipd".into());
+    folder.join(marks.join("_"))
+}
+
+/// `VIPD_RECORD`, for a report that can be run again. See docs/recording.md.
+fn recording() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("VIPD_RECORD")?);
+    if path.is_relative() {
+        tracing::warn!("VIPD_RECORD is not an absolute path: nothing is recorded");
+        return None;
+    }
+    Some(path)
 }
 
 /// keepalived's: `TMPDIR` if it is absolute, else `/tmp`.

@@ -490,15 +490,15 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     row(
         441,
-        "Strict mode has no accept mode, so the node drops whatever is sent to its addresses unless it owns them: no ping, no web server. This is right for a router and wrong for a server.",
-        "global_defs {\n    vrrp_strict\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
-        "Take `vrrp_strict` out, or in version 3 write `accept`.",
+        "An instance without an interface sends its adverts where the routes lead. An address that names no interface goes to the default one, which need not be where it belongs.",
+        "vrrp_instance VI_1 {\n    virtual_router_id 51\n    unicast_src_ip 192.0.2.1\n    unicast_peer {\n        192.0.2.2\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Write `dev NAME` behind the address.",
     ),
     row(
         442,
-        "Two instances of a node move the same address. When one of them steps back it takes the address away from the other.",
-        "vrrp_instance A {\n    interface eth0\n    virtual_router_id 1\n    virtual_ipaddress { 192.0.2.10/24 }\n}\nvrrp_instance B {\n    interface eth0\n    virtual_router_id 2\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
-        "Leave the address in one of them.",
+        "A peer is a name. The daemon looks it up while it runs, and an instance that knows the address of no peer stays in the fault state. keepalived takes addresses only, and would leave the peer out.",
+        instance!("unicast_peer {\n lb2.example.net\n }"),
+        "Write an address, or put the name into /etc/hosts so that the node can start without a name server.",
     ),
     row(
         443,
@@ -555,6 +555,18 @@ const EXPLANATIONS: &[Explanation] = &[
         "Correct the address, or write `dev NAME` for the interface that has its network.",
     ),
     row(
+        452,
+        "Strict mode has no accept mode, so the node drops whatever is sent to its addresses unless it owns them: no ping, no web server. This is right for a router and wrong for a server.",
+        "global_defs {\n    vrrp_strict\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Take `vrrp_strict` out, or in version 3 write `accept`.",
+    ),
+    row(
+        453,
+        "Two instances of a node move the same address. When one of them steps back it takes the address away from the other.",
+        "vrrp_instance A {\n    interface eth0\n    virtual_router_id 1\n    virtual_ipaddress { 192.0.2.10/24 }\n}\nvrrp_instance B {\n    interface eth0\n    virtual_router_id 2\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Leave the address in one of them.",
+    ),
+    row(
         460,
         "This host has no such interface. The instance waits in the fault state until it appears.",
         "",
@@ -595,6 +607,24 @@ const EXPLANATIONS: &[Explanation] = &[
         "A file that `include` matches cannot be read, or includes others itself.",
         "",
         "Only the main file includes.",
+    ),
+    row(
+        507,
+        "The key makes no sense for the address family of the instance: version 2 knows IPv4 only; only adverts over IPv6 list a link-local address, and only IPv6 has router advertisements.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\naddresses = [\"fe80::51/64\"]\n",
+        "Take the key out.",
+    ),
+    row(
+        508,
+        "With both versions, adverts of version 2 leave at the configured rate but carry whole seconds. A router that knows version 2 alone waits for three of the seconds that it is told.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\nversion = \"both\"\ninterval = \"100ms\"\naddresses = [\"192.0.2.10/24\"]\n",
+        "Nothing, if such routers may be slower; else write whole seconds.",
+    ),
+    row(
+        509,
+        "Hosts take router advertisements only from a link-local address, and all routers of the instance must have the same one: it is the first of `addresses`.",
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"2001:db8::1/64\"]\nrouter_advertisement = { interval = \"30s\" }\n",
+        "Put a link-local address in front: `addresses = [\"fe80::51/64\", \"2001:db8::1/64\"]`.",
     ),
     row(
         601,
@@ -774,7 +804,10 @@ mod tests {
     #[test]
     fn the_codes_are_in_order() {
         let codes: Vec<_> = EXPLANATIONS.iter().map(|e| e.code).collect();
-        assert!(codes.is_sorted());
+        assert!(
+            codes.is_sorted_by(|a, b| a < b),
+            "a code stands for one thing"
+        );
     }
 
     /// Every `Code(…)`, and every number that begins or is alone in a list of arguments.

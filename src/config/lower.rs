@@ -10,6 +10,9 @@ mod group;
 mod hmac;
 mod instance;
 mod later;
+mod peer;
+pub(crate) mod process;
+mod router;
 mod script;
 mod track;
 mod value;
@@ -18,8 +21,9 @@ mod virtual_server;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::diagnostic::{Class, Code, Diagnostic, Label, Severity};
 use super::key_files::KeyFiles;
 use super::keyword::Support;
 use super::model::{Command, Config};
@@ -27,9 +31,11 @@ use super::parse::{Body, Statement};
 use super::source::Span;
 use crate::types::InterfaceName;
 use crate::vrrp::election::Weight;
+use crate::vrrp::instance::RouterAdvertisement;
 use globals::Defaults;
 use group::GroupDraft;
 use instance::Draft;
+pub(super) use peer::NAMED_PEER;
 pub(super) use script::inner_words;
 
 /// Where the parts of a [`Config`] are written.
@@ -106,11 +112,23 @@ pub struct Lowered {
     pub commands: Vec<CommandUse>,
 }
 
+/// What `vipd.toml` may ask of instances and no statement of keepalived's can say, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// Those that speak both versions.
+    pub both_versions: BTreeSet<String>,
+    /// Those that discard adverts without a link-local address in front.
+    pub require_link_local: BTreeSet<String>,
+    /// Those that send router advertisements, with the place that says so.
+    pub router_advertisements: BTreeMap<String, (RouterAdvertisement, Span)>,
+}
+
 /// What `statements` mean, with the key files that they name.
 #[must_use]
-pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
+pub fn lower(statements: &[Statement], key_files: KeyFiles, beyond: Beyond) -> Lowered {
     let mut lowering = Lowering {
         key_files,
+        beyond,
         ..Lowering::default()
     };
     for statement in statements {
@@ -125,6 +143,7 @@ pub fn lower(statements: &[Statement], key_files: KeyFiles) -> Lowered {
 struct Lowering {
     out: Lowered,
     key_files: KeyFiles,
+    beyond: Beyond,
     defaults: Defaults,
     drafts: Vec<Draft>,
     /// Index of each draft by its name.
@@ -134,12 +153,19 @@ struct Lowering {
     script_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
     declared: BTreeSet<(&'static str, String)>,
+    /// What `startup_script` and `shutdown_script` may take, where that was said.
+    errand_timeouts: (Option<Duration>, Option<Duration>),
+    /// The diagnostic that says what the block does without, by what it needs.
+    inactive: BTreeMap<&'static str, usize>,
 }
 
 impl Lowering {
     fn top(&mut self, statement: &Statement) {
+        self.inactive.clear();
         match statement.keyword.name {
             "global_defs" => self.globals(statement),
+            "net_namespace" | "instance" => self.process_identity(statement),
+            "use_pid_dir" => self.out.config.globals.process.pid_folder = true,
             "vrrp_script" => self.track_script(statement),
             "vrrp_instance" => self.instance(statement),
             "garp_group" => self.pacing_group(statement),
@@ -182,22 +208,31 @@ impl Lowering {
         }
     }
 
-    /// Says so if vipd does not yet do what a keyword asks for.
+    /// Says so if vipd does not yet do what a keyword asks for: once in a block for all that
+    /// lack the same thing.
     fn support(&mut self, statement: &Statement) {
         let Support::Inactive(needs) = statement.keyword.support else {
             return;
         };
-        let mut diagnostic = Diagnostic::new(
-            Severity::Warning,
-            Code(401),
-            Class::Silent,
-            format!("`{}` is not active yet", statement.keyword.name),
-        )
-        .label(statement.whole(), "accepted without effect");
-        if needs != "this option" {
-            diagnostic = diagnostic.help(format!("it needs {needs}, still to come"));
+        let known = self.inactive.get(needs).copied();
+        if let Some(said) = known.and_then(|index| self.out.diagnostics.get_mut(index)) {
+            said.labels.push(Label {
+                span: statement.whole(),
+                text: "as well".to_owned(),
+            });
+            return;
         }
-        self.out.diagnostics.push(diagnostic);
+        self.inactive.insert(needs, self.out.diagnostics.len());
+        self.push(
+            Diagnostic::new(
+                Severity::Warning,
+                Code(401),
+                Class::Silent,
+                format!("`{}` is not active yet", statement.keyword.name),
+            )
+            .label(statement.whole(), "accepted without effect")
+            .help(format!("it needs {needs}, still to come")),
+        );
     }
 
     fn push(&mut self, diagnostic: Diagnostic) {

@@ -1,6 +1,8 @@
 //! From files to a [`model::Config`]: source → lex → expand → parse → lower.
-//! `vipd.toml` joins at the statements.
+//! `vipd.toml` joins at the statements, and leaves there for keepalived.conf.
 
+mod comments;
+pub mod convert;
 pub mod diagnostic;
 pub mod diff;
 mod expand;
@@ -13,15 +15,19 @@ pub mod lower;
 pub mod model;
 pub mod parse;
 pub mod peers;
+pub mod plan;
 pub mod programs;
 pub mod source;
 pub mod toml;
+mod write;
+
+pub use lower::process::c_number;
 
 use std::collections::BTreeMap;
 
 use diagnostic::{Code, Diagnostic, Severity};
 use key_files::KeyFiles;
-use lower::{CommandUse, InterfaceUse, Lowered, Provenance};
+use lower::{Beyond, CommandUse, InterfaceUse, Lowered, Provenance};
 use model::Config;
 use source::{Reader, SourceMap};
 
@@ -53,6 +59,8 @@ pub struct Loaded {
     pub interfaces: Vec<InterfaceUse>,
     /// Programs that will run, for who may look.
     pub commands: Vec<CommandUse>,
+    /// Whether there is not one statement in it.
+    pub is_empty: bool,
 }
 
 impl Loaded {
@@ -81,6 +89,28 @@ impl Loaded {
     }
 }
 
+/// The lines that the files of `loaded` stand for, without comments, includes and definitions;
+/// in TOML what they mean. `options` are those that it was read with.
+#[must_use]
+pub fn consolidated(loaded: &Loaded, options: &Options) -> String {
+    let first = loaded.sources.files().next();
+    let path = first.map(|file| file.name.as_str()).unwrap_or_default();
+    if toml::is_toml(path) {
+        return toml::emit(&loaded.config);
+    }
+    let mut reader = source::Memory::default();
+    for file in loaded.sources.files() {
+        reader = reader.with(&file.name, file.text.as_str());
+    }
+    let mut text = String::new();
+    let mut expander = expand::Expander::new(path, options, &reader);
+    while let Some(line) = expander.next_line() {
+        text += &line.text;
+        text.push('\n');
+    }
+    text
+}
+
 /// Reads the configuration that begins at `path`, in TOML if that is how its name ends.
 ///
 /// Never fails: see [`Loaded::diagnostics`].
@@ -89,7 +119,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     if toml::is_toml(path) {
         return toml::load(path, options, reader);
     }
-    let parsed = parse::parse(expand::Expander::new(path, options, reader));
+    let parsed = statements(path, options, reader);
     let Lowered {
         config,
         provenance,
@@ -99,6 +129,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     } = lower::lower(
         &parsed.statements,
         KeyFiles::read(&parsed.statements, reader),
+        Beyond::default(),
     );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);
@@ -110,5 +141,14 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
         diagnostics: all,
         interfaces,
         commands,
+        is_empty: parsed.statements.is_empty(),
     }
+}
+
+/// The statements of the configuration that begins at `path`, in either language.
+fn statements(path: &str, options: &Options, reader: &dyn Reader) -> parse::Parsed {
+    if toml::is_toml(path) {
+        return toml::parse(path, options, reader);
+    }
+    parse::parse(expand::Expander::new(path, options, reader))
 }

@@ -1,7 +1,10 @@
 //! What a file means: `keepalived.conf` and `vipd.toml` meet here, and nothing after it knows
 //! which was read.
 
+mod process;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,6 +13,8 @@ use crate::vrrp::election::Weight;
 use crate::vrrp::instance::InstanceConfig;
 use crate::wire::arp::Mac;
 use crate::wire::auth::hmac::{Key, KeyId};
+
+pub use process::{ERRAND_TIMEOUT, Errand, Mark, Precedence, Process, Reload};
 
 /// A whole configuration. Everything in it can run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,11 +45,21 @@ pub struct Globals {
     /// Beginning of the names of devices with a virtual MAC; `vrrp` when `None`.
     /// keepalived: `vmac_prefix`.
     pub device_prefix: Option<String>,
+    /// Beginning of the names of devices for single addresses; `device_prefix` when `None`.
+    /// keepalived: `vmac_addr_prefix`.
+    pub address_device_prefix: Option<String>,
     /// VRRP is held back so long after the start. keepalived: `vrrp_startup_delay`, 0.
     pub startup_delay: Duration,
     /// VRRP is held back until the host has been up so long. keepalived:
     /// `vrrp_delay_after_boot`, 0.
     pub delay_after_boot: Duration,
+    /// Scripts get all groups of their user. keepalived: `set_supplementary_groups`.
+    pub all_groups: bool,
+    /// Symbolic links on the way to a script are followed at each run, not once when the file is
+    /// read. keepalived: `use_symlink_paths`.
+    pub follow_links: bool,
+    /// How the process runs.
+    pub process: Process,
 }
 
 /// Where firewall rules go. keepalived: `nftables` and its options.
@@ -125,6 +140,8 @@ pub struct ScriptUser {
     pub user: String,
     /// Group name or number; the user's own when `None`.
     pub group: Option<String>,
+    /// All groups of the user besides. keepalived: a `:` before GROUP.
+    pub all_groups: bool,
 }
 
 /// A program with its arguments, started without a shell.
@@ -252,6 +269,8 @@ pub enum Transport {
         source: Option<IpAddr>,
         /// The peers; without any the instance stays in fault. keepalived: `unicast_peer`.
         peers: Vec<Peer>,
+        /// Which peers get the checksum of keepalived before 1.3.6; version 3 over IPv4.
+        old_checksum: OldChecksum,
         /// TTL sent, 0–255. keepalived: `unicast_ttl`, 255.
         ttl: u8,
         /// Adverts of others than the peers are dropped. keepalived: `check_unicast_src`, false;
@@ -260,11 +279,68 @@ pub enum Transport {
     },
 }
 
+/// Who gets adverts with the checksum of keepalived before 1.3.6, whose pseudo-header names the
+/// multicast group although the packet goes to a peer. keepalived: `old_unicast_checksum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OldChecksum {
+    /// Those who send such adverts themselves.
+    #[default]
+    Answer,
+    /// Everybody.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// Where a peer is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerHost {
+    /// At an address.
+    Address(IpAddr),
+    /// At every address that a name stands for. keepalived has no names here.
+    Name(String),
+}
+
+impl PeerHost {
+    /// The address, if it is one.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// The name, if it is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Name(name) => Some(name),
+        }
+    }
+}
+
+impl From<IpAddr> for PeerHost {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl fmt::Display for PeerHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 /// Another router that adverts are sent to. keepalived: an entry of `unicast_peer`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub host: PeerHost,
     /// Lowest TTL or hop limit of its adverts on arrival. keepalived: `min_ttl`, 0.
     pub min_hop_limit: u8,
     /// Highest TTL or hop limit of its adverts on arrival. keepalived: `max_ttl`, 255.
@@ -274,9 +350,9 @@ pub struct Peer {
 impl Peer {
     /// One whose adverts may have come any way.
     #[must_use]
-    pub const fn new(address: IpAddr) -> Self {
+    pub fn new(host: impl Into<PeerHost>) -> Self {
         Self {
-            address,
+            host: host.into(),
             min_hop_limit: 0,
             max_hop_limit: u8::MAX,
         }
@@ -345,8 +421,9 @@ impl VirtualMac {
 pub struct Instance {
     /// Name of the block.
     pub name: String,
-    /// Interface of the adverts, and of the addresses that name none.
-    pub interface: InterfaceName,
+    /// Interface of the adverts, and of the addresses that name none. Without one, adverts to
+    /// peers go where the routes lead, and every address names its interface.
+    pub interface: Option<InterfaceName>,
     /// What the protocol needs.
     pub protocol: InstanceConfig,
     /// VRRPv2 authentication.
@@ -360,6 +437,9 @@ pub struct Instance {
     /// VRRPv3 over IPv4 sends RFC 9568's checksum, without the pseudo-header.
     /// keepalived: `v3_checksum_as_v2`, false.
     pub checksum_without_pseudo_header: bool,
+    /// Adverts over IPv6 whose first address is not link-local are discarded, RFC 9568 §7.1.
+    /// keepalived has no such option, false.
+    pub require_link_local: bool,
     /// A MAC address that moves with the addresses. keepalived: `use_vmac`.
     pub virtual_mac: Option<VirtualMac>,
     /// It answers traffic to its addresses while Active; an owner always does.
@@ -397,7 +477,7 @@ pub struct SyncGroup {
 /// address. keepalived-behaviour.md §10.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
-    interface: InterfaceName,
+    interface: Option<InterfaceName>,
     family: Family,
     vrid: Vrid,
     virtual_mac: Option<VirtualMac>,
@@ -421,6 +501,44 @@ impl Instance {
             source,
             group,
         }
+    }
+
+    /// Names of peers whose addresses must be looked up.
+    pub fn peer_names(&self) -> impl Iterator<Item = &str> {
+        let peers = match &self.transport {
+            Transport::Multicast { .. } => &[],
+            Transport::Unicast { peers, .. } => peers.as_slice(),
+        };
+        peers.iter().filter_map(|peer| peer.host.name())
+    }
+
+    /// The virtual MAC address that `address` is reached at, if it has one. The device with it is
+    /// on the interface of the address.
+    ///
+    /// As in keepalived, the instance's own is that of the addresses of its family on its
+    /// interface; others have one where they ask for it. One that was chosen serves them all.
+    #[must_use]
+    pub fn mac_of(&self, address: &VirtualAddress) -> Option<Mac> {
+        let InstanceConfig { family, vrid, .. } = self.protocol;
+        let of = Family::of(&address.address);
+        let usual = VirtualMac::address(of, vrid);
+        let Some(own) = &self.virtual_mac else {
+            return address.virtual_mac.then_some(usual);
+        };
+        let elsewhere = self.interface_of(address) != self.interface.as_ref();
+        let chosen = own.mac != VirtualMac::address(family, vrid);
+        let shared = of == family || chosen;
+        match (address.virtual_mac, elsewhere) {
+            (true, _) => Some(if shared { own.mac } else { usual }),
+            (false, false) if of == family => Some(own.mac),
+            (false, _) => None,
+        }
+    }
+
+    /// The interface that `address` is on, or below the device that it is on.
+    #[must_use]
+    pub fn interface_of<'a>(&'a self, address: &'a VirtualAddress) -> Option<&'a InterfaceName> {
+        address.interface.as_ref().or(self.interface.as_ref())
     }
 
     /// Every address that moves, advertised ones first.

@@ -180,8 +180,10 @@ impl Parser<'_> {
             (true, Some(last)) => self.line.part(first.end, last.end),
             _ => Line::empty(),
         };
-        if keyword.name == "include_check" {
-            self.expander.include_check(&arguments);
+        match keyword.name {
+            "include_check" => self.expander.include_check(&arguments),
+            "random_seed" => self.expander.seed(arguments.first()),
+            _ => {}
         }
         let body = self.body(keyword, &first, &arguments)?;
         Some(Statement {

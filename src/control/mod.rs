@@ -1,5 +1,7 @@
 //! What others read of the daemon: notifications and dumps.
 
 pub mod notify;
+pub mod recording;
+pub mod request;
 pub mod statistics;
 pub mod vocabulary;

@@ -70,7 +70,8 @@ pub fn text(name: &str, statistics: &Statistics) -> String {
                 ("Advertisement Interval", count(&[Rejected::Interval])),
                 (
                     "Address List",
-                    statistics.address_list_differs + count(&[Rejected::NoAddresses]),
+                    statistics.address_list_differs
+                        + count(&[Rejected::NoAddresses, Rejected::FirstAddress]),
                 ),
             ],
         ),

@@ -15,7 +15,7 @@ use crate::sys::socket::wait_readable;
 use crate::sys::tap::Tap;
 use crate::wire::auth::ah;
 use crate::wire::ip;
-use crate::wire::ndisc::NeighbourAdvert;
+use crate::wire::ndisc::{NeighbourAdvert, RouterAdvert};
 
 const AUTHENTICATION_HEADER: u8 = ip::Protocol::AuthenticationHeader.number();
 
@@ -80,7 +80,38 @@ pub struct SeenNeighbour {
     pub advert: NeighbourAdvert,
 }
 
+/// A router advertisement: no checksum is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenRouter {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver or group.
+    pub destination: IpAddr,
+    /// Hop limit.
+    pub hop_limit: u8,
+    /// What it says.
+    pub advert: RouterAdvert,
+}
+
 impl Captured {
+    /// Ethernet address of the sender.
+    #[must_use]
+    pub fn sender_mac(&self) -> Option<[u8; 6]> {
+        read(&self.bytes, 6)
+    }
+
+    /// The router advertisement in it.
+    #[must_use]
+    pub fn router(&self) -> Option<SeenRouter> {
+        let packet = self.ipv6().filter(|packet| packet.protocol == 58)?;
+        Some(SeenRouter {
+            source: packet.source,
+            destination: packet.destination,
+            hop_limit: packet.hop_limit,
+            advert: RouterAdvert::parse(packet.payload)?,
+        })
+    }
+
     /// It is ARP or VRRP, or a neighbour advertisement: what the protocol itself sends.
     #[must_use]
     pub fn is_protocol(&self) -> bool {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::sys::netlink::{self, Netlink};
 use crate::types::InterfaceName;
 
-pub use capture::{Capture, Captured, SeenAdvert, SeenArp, SeenNeighbour};
+pub use capture::{Capture, Captured, SeenAdvert, SeenArp, SeenNeighbour, SeenRouter};
 pub use clock::{now, realtime_nanos};
 pub use host::Host;
 pub use namespace::Namespace;
@@ -113,7 +113,28 @@ impl Lab {
     /// [`Error::CreateNamespace`] if the process may not, or [`Error::Netlink`].
     pub fn new() -> Result<Self, Error> {
         Ok(Self {
-            switch: Arc::new(Switch::new()?),
+            switch: Arc::new(Switch::new(Netlink::create_bridge)?),
+        })
+    }
+
+    /// Makes a switch that speaks the spanning tree protocol: a host's port forwards 4 s after it
+    /// has come up, and until then nothing but the protocol itself passes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lab::new`].
+    pub fn with_spanning_tree() -> Result<Self, Error> {
+        let switch = Switch::new(Netlink::create_spanning_bridge)?;
+        // Ports of a Linux bridge are hosts too, and speak IPv6 whatever the bridge does.
+        for which in ["all", "default"] {
+            let key = format!("net/ipv6/conf/{which}/disable_ipv6");
+            match switch.namespace.set_sysctl(&key, "1") {
+                Err(Error::Sysctl { .. }) => {} // a kernel without IPv6 has nothing to say
+                other => other?,
+            }
+        }
+        Ok(Self {
+            switch: Arc::new(switch),
         })
     }
 
@@ -162,11 +183,13 @@ struct Switch {
 }
 
 impl Switch {
-    fn new() -> Result<Self, Error> {
+    fn new(
+        create: fn(&mut Netlink, &InterfaceName) -> Result<(), netlink::Error>,
+    ) -> Result<Self, Error> {
         let namespace = Namespace::new()?;
         let name = interface_name("switch")?;
         let mut netlink = namespace.netlink()?;
-        netlink.create_bridge(&name)?;
+        create(&mut netlink, &name)?;
         let bridge = index_of(&mut netlink, "switch", &name)?;
         netlink.set_up(bridge, true)?;
         Ok(Self { namespace, bridge })

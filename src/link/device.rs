@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::model::{Config, Instance, VirtualMac};
-use crate::types::{Family, InterfaceName, Vrid};
+use crate::config::model::{Config, Instance};
+use crate::types::{Family, InterfaceName, VirtualAddress, Vrid};
 use crate::wire::arp::Mac;
 
 /// What makes a device the same: no interface can have two with one address.
@@ -21,9 +21,29 @@ impl Key {
     pub fn of(instance: &Instance) -> Option<Self> {
         let virtual_mac = instance.virtual_mac.as_ref()?;
         Some(Self {
-            base: instance.interface.clone(),
+            base: instance.interface.clone()?,
             mac: virtual_mac.mac,
         })
+    }
+
+    /// The device that `address` of `instance` is on, if it is on one.
+    #[must_use]
+    pub fn of_address(instance: &Instance, address: &VirtualAddress) -> Option<Self> {
+        Some(Self {
+            mac: instance.mac_of(address)?,
+            base: instance.interface_of(address)?.clone(),
+        })
+    }
+
+    /// Every device that `instance` needs, with each family that is on it.
+    pub fn all(instance: &Instance) -> BTreeSet<(Self, Family)> {
+        let own = Self::of(instance).map(|key| (key, instance.protocol.family));
+        let place = |address: &VirtualAddress| {
+            let key = Self::of_address(instance, address)?;
+            Some((key, Family::of(&address.address)))
+        };
+        let places = instance.all_addresses().filter_map(place);
+        places.chain(own).collect()
     }
 }
 
@@ -32,12 +52,30 @@ impl Key {
 pub struct Device {
     /// Its name.
     pub name: InterfaceName,
-    /// Family of the virtual routers on it.
-    pub family: Family,
-    /// It carries IPv6 addresses.
+    /// A virtual router for IPv4 runs on it, or it carries IPv4 addresses.
+    pub ipv4: bool,
+    /// The same for IPv6.
     pub ipv6: bool,
     /// Interface group by number or name; the base interface's when `None`.
     pub group: Option<String>,
+}
+
+impl Device {
+    const fn new(name: InterfaceName, group: Option<String>) -> Self {
+        Self {
+            name,
+            ipv4: false,
+            ipv6: false,
+            group,
+        }
+    }
+
+    const fn serve(&mut self, family: Family) {
+        match family {
+            Family::V4 => self.ipv4 = true,
+            Family::V6 => self.ipv6 = true,
+        }
+    }
 }
 
 /// A device that exists.
@@ -74,54 +112,77 @@ pub fn wanted(
     taken.extend(earlier.values().map(|device| device.name.clone()));
     let named = |i: &Instance| i.virtual_mac.as_ref().and_then(|v| v.device.clone());
     taken.extend(config.instances.iter().filter_map(named));
-    let mut devices: BTreeMap<Key, Device> = BTreeMap::new();
+    let mut plan = Plan {
+        present,
+        earlier,
+        taken,
+        devices: BTreeMap::new(),
+    };
+    let globals = &config.globals;
+    let prefix = globals.device_prefix.as_deref().unwrap_or("vrrp");
+    let of_addresses = globals.address_device_prefix.as_deref().unwrap_or(prefix);
     for instance in &config.instances {
-        let (Some(key), Some(virtual_mac)) = (Key::of(instance), &instance.virtual_mac) else {
-            continue;
-        };
-        let ipv6 = has_ipv6(instance);
-        if let Some(shared) = devices.get_mut(&key) {
-            shared.ipv6 |= ipv6;
-            continue;
+        let (vrid, family) = (instance.protocol.vrid, instance.protocol.family);
+        if let (Some(key), Some(own)) = (Key::of(instance), &instance.virtual_mac) {
+            plan.add(key, own.group.as_ref(), family, |taken| {
+                let configured = own.device.clone();
+                configured.or_else(|| generated(prefix, vrid, family, taken))
+            });
         }
-        let known = earlier.get(&key).map(|device| device.name.clone());
-        let exists = || present.iter().find(|p| p.is(&key)).map(|p| p.name.clone());
-        let name = known
-            .or_else(exists)
-            .or_else(|| virtual_mac.device.clone())
-            .or_else(|| generated(config, instance, &taken));
-        let Some(name) = name else { continue };
-        taken.insert(name.clone());
-        let device = device(instance, virtual_mac, name, ipv6);
-        devices.insert(key, device);
+        for address in instance.all_addresses() {
+            let Some(key) = Key::of_address(instance, address) else {
+                continue;
+            };
+            let family = Family::of(&address.address);
+            plan.add(key, None, family, |taken| {
+                generated(of_addresses, vrid, family, taken)
+            });
+        }
     }
-    devices
+    plan.devices
 }
 
-fn device(instance: &Instance, wanted: &VirtualMac, name: InterfaceName, ipv6: bool) -> Device {
-    Device {
-        name,
-        family: instance.protocol.family,
-        ipv6,
-        group: wanted.group.clone(),
+/// Names that are in use, and what has been decided.
+struct Plan<'a> {
+    present: &'a [Present],
+    earlier: &'a BTreeMap<Key, Device>,
+    taken: BTreeSet<InterfaceName>,
+    devices: BTreeMap<Key, Device>,
+}
+
+impl Plan<'_> {
+    fn add(
+        &mut self,
+        key: Key,
+        group: Option<&String>,
+        family: Family,
+        new: impl FnOnce(&BTreeSet<InterfaceName>) -> Option<InterfaceName>,
+    ) {
+        if let Some(shared) = self.devices.get_mut(&key) {
+            return shared.serve(family);
+        }
+        let known = self.earlier.get(&key).map(|device| device.name.clone());
+        let exists = || self.present.iter().find(|p| p.is(&key));
+        let found = known.or_else(|| exists().map(|p| p.name.clone()));
+        let Some(name) = found.or_else(|| new(&self.taken)) else {
+            return;
+        };
+        self.taken.insert(name.clone());
+        let mut device = Device::new(name, group.cloned());
+        device.serve(family);
+        self.devices.insert(key, device);
     }
 }
 
-fn has_ipv6(instance: &Instance) -> bool {
-    let virtual_router = instance.protocol.family == Family::V6;
-    virtual_router || instance.all_addresses().any(|a| a.address.is_ipv6())
-}
-
-/// `vrrp.VRID`, `vrrp6.VRID` for IPv6 if that is taken, then `vrrp1.VRID`, `vrrp2.VRID` …
+/// `PREFIX.VRID`, `PREFIX6.VRID` for IPv6 if that is taken, then `PREFIX1.VRID`, `PREFIX2.VRID` …
 fn generated(
-    config: &Config,
-    instance: &Instance,
+    prefix: &str,
+    vrid: Vrid,
+    family: Family,
     taken: &BTreeSet<InterfaceName>,
 ) -> Option<InterfaceName> {
-    let prefix = config.globals.device_prefix.as_deref().unwrap_or("vrrp");
-    let vrid: Vrid = instance.protocol.vrid;
     let plain = format!("{prefix}.{vrid}");
-    let second = (instance.protocol.family == Family::V6).then(|| format!("{prefix}6.{vrid}"));
+    let second = (family == Family::V6).then(|| format!("{prefix}6.{vrid}"));
     let counted = (1..=u8::MAX).map(|n| format!("{prefix}{n}.{vrid}"));
     std::iter::once(plain)
         .chain(second)
@@ -211,12 +272,66 @@ mod tests {
         assert_eq!(device.group.as_deref(), Some("7"));
     }
 
+    /// What each device is called and serves, as keepalived 2.2.7 has it.
+    fn shown(text: &str) -> Vec<String> {
+        let devices = wanted(&config(text), &[], &BTreeMap::new());
+        let show = |(key, device): (Key, Device)| {
+            let families = [(device.ipv4, " v4"), (device.ipv6, " v6")];
+            let families = families.map(|(on, name)| if on { name } else { "" });
+            let last = key.mac.map(|byte| format!("{byte:x}")).join(":");
+            format!("{} {} {last}{}", device.name, key.base, families.concat())
+        };
+        devices.into_iter().map(show).collect()
+    }
+
+    const MORE: &str = "virtual_ipaddress_excluded {\nfd00::1/64\n10.1.0.1 dev eth1\n\
+                        fd01::1/64 dev eth1\n}";
+
     #[test]
-    fn an_excluded_ipv6_address_needs_ipv6_on_the_device() {
-        let more = "use_vmac\nvirtual_ipaddress_excluded {\nfd00::1/64\n}";
-        let config = config(&instance("A", 51, more));
-        let devices = wanted(&config, &[], &BTreeMap::new());
-        assert!(devices.values().all(|d| d.ipv6));
+    fn an_address_of_the_other_family_or_elsewhere_has_no_device_unless_asked_for() {
+        let text = instance("A", 51, &format!("use_vmac\n{MORE}"));
+        assert_eq!(shown(&text), ["vrrp.51 eth0 0:0:5e:0:1:33 v4"]);
+        let text = instance("A", 51, &format!("use_vmac\nuse_vmac_addr\n{MORE}"));
+        assert_eq!(
+            shown(&text),
+            [
+                "vrrp.51 eth0 0:0:5e:0:1:33 v4",
+                "vrrp6.51 eth0 0:0:5e:0:2:33 v6",
+                "vrrp1.51 eth1 0:0:5e:0:1:33 v4",
+                "vrrp2.51 eth1 0:0:5e:0:2:33 v6",
+            ]
+        );
+    }
+
+    #[test]
+    fn addresses_may_have_devices_while_the_instance_has_none() {
+        let text = "global_defs {\nvmac_addr_prefix va\n}\n".to_owned()
+            + &instance("A", 51, &format!("use_vmac_addr\n{MORE}"));
+        assert_eq!(
+            shown(&text),
+            [
+                "va.51 eth0 0:0:5e:0:2:33 v6",
+                "va1.51 eth1 0:0:5e:0:1:33 v4",
+                "va6.51 eth1 0:0:5e:0:2:33 v6",
+            ]
+        );
+        let one = "virtual_ipaddress_excluded {\n10.0.0.1 use_vmac\n}";
+        assert_eq!(
+            shown(&instance("A", 51, one)),
+            ["vrrp.51 eth0 0:0:5e:0:1:33 v4"]
+        );
+    }
+
+    #[test]
+    fn a_mac_address_that_was_chosen_serves_both_families() {
+        let options = format!("use_vmac 02:01:02:03:04\nuse_vmac_addr\n{MORE}");
+        assert_eq!(
+            shown(&instance("A", 51, &options)),
+            [
+                "vrrp.51 eth0 2:1:2:3:4:33 v4 v6",
+                "vrrp1.51 eth1 2:1:2:3:4:33 v4 v6",
+            ]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::device::Key;
 use crate::config::model::{Config, Firewall};
 use crate::types::Family;
 
@@ -41,9 +42,9 @@ impl Shape {
                 shape.drop_v4 |= instance.all_addresses().any(|a| a.address.is_ipv4());
                 shape.drop_v6 |= ipv6;
             }
-            if instance.virtual_mac.is_some() {
-                shape.devices_v4 |= instance.protocol.family == Family::V4;
-                shape.devices_v6 |= ipv6 || instance.protocol.family == Family::V6;
+            for (_, family) in Key::all(instance) {
+                shape.devices_v4 |= family == Family::V4;
+                shape.devices_v6 |= family == Family::V6;
             }
         }
         shape

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::device::Device;
-use crate::types::{Family, InterfaceName};
+use crate::types::InterfaceName;
 
 /// A setting with the value that it is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn of_device(device: &Device) -> Vec<Setting> {
     let v4 = |key: &str, value| setting("ipv4", &device.name, key, value);
     let v6 = |key: &str, value| setting("ipv6", &device.name, key, value);
     let mut settings = vec![v4("arp_ignore", 1)];
-    if device.family == Family::V4 {
+    if device.ipv4 {
         settings.extend([
             v4("accept_local", 1),
             v4("rp_filter", 0),
@@ -122,7 +122,7 @@ mod tests {
     fn a_device_without_ipv6_addresses_has_no_ipv6() {
         let device = Device {
             name: InterfaceName::new("vrrp.51").unwrap(),
-            family: Family::V4,
+            ipv4: true,
             ipv6: false,
             group: None,
         };

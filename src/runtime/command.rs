@@ -1,6 +1,6 @@
 //! What is said to the engine, and what it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::links::Links;
 use crate::config::model;
+use crate::link::device::Key;
 use crate::sys::socket::Waker;
 use crate::types::{InstanceId, Instant, InterfaceName, Priority};
 use crate::vrrp::group::GroupId;
@@ -33,6 +34,13 @@ pub enum Command {
         /// Whether it succeeded.
         success: bool,
     },
+    /// A name of peers stands for these addresses now.
+    PeerFound {
+        /// The name.
+        name: String,
+        /// All its addresses, of both families.
+        addresses: BTreeSet<IpAddr>,
+    },
     /// The link of an interface has received something.
     LinkProved(InterfaceName),
     /// A new configuration.
@@ -43,6 +51,8 @@ pub enum Command {
     Shutdown,
     /// Give up everything and end at once.
     Abort,
+    /// End at once, and leave everything as it is.
+    Leave,
     /// The statistics of all instances as text.
     Statistics(Sender<String>),
     /// Count from zero again.
@@ -58,8 +68,8 @@ pub struct Assignment {
     pub config: model::Instance,
     /// What it tracks.
     pub tracking: Tracking,
-    /// The device that carries its virtual MAC address, if it has one.
-    pub device: Option<InterfaceName>,
+    /// The devices with its virtual MAC addresses.
+    pub devices: BTreeMap<Key, InterfaceName>,
     /// The firewall's table for addresses without accept mode.
     pub table: Arc<str>,
 }
@@ -86,6 +96,8 @@ pub struct Changes {
     pub pacing: model::Pacing,
     /// Instances that come neither hear nor send before then.
     pub held_until: Option<Instant>,
+    /// Adverts for no instance of this host are logged.
+    pub log_strangers: bool,
     /// All sync groups.
     pub groups: Vec<SyncedGroup>,
     /// Instances that go.

@@ -3,32 +3,42 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 
+use super::appointment::Appointment;
 use super::clock;
 use super::command::{Command, Handle, Report};
 use super::devices::{Devices, Orders};
 use super::driver::Driver;
-use super::executor::{Chain, Executor, Work};
+use super::errand;
+use super::executor::{Chain, Executor};
 use super::keeper;
 use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
+use super::names::Names;
 use super::notifier::{self, Notifies};
+use super::orders::{Order, Orders as Requests};
+use super::precedence::Urgent;
 use super::proof;
+use super::recorder::Recorder;
 use super::reload::Registry;
 use super::scripts::Scripts;
-use crate::config::model::{self, Config, Instance};
+use super::signals::Signals;
+use super::transaction::{self, Load, Occasion, Prepared, Verdict};
+use crate::config::model::{self, Config, Globals, Instance};
 use crate::config::programs::Program;
+use crate::control::recording::Sink;
+use crate::control::request::{Reply, Request};
 use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
-use crate::sys::schedule;
+use crate::sys::process::Manner;
 use crate::sys::socket::{self, PacketSocket};
+use crate::sys::{namespace, schedule};
 use crate::types::{Instant, InterfaceName, VirtualAddress};
 
 /// Longest wait for scripts that were started because the daemon stops. keepalived: 1 s.
@@ -82,18 +92,22 @@ pub fn examine(command: &model::Command, globals: &model::Globals) -> Program {
     launch::examine(command, globals)
 }
 
-/// Reads the configuration anew. `None` means that it was refused, and why has been logged.
-pub type Load = Box<dyn Fn() -> Option<Config>>;
-
 /// How the daemon is to behave.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// SIGINT does not stop. keepalived: `--ignore-sigint`.
     pub ignore_interrupt: bool,
+    /// Addresses stay where they are when the daemon stops. keepalived: `-V`.
+    pub leave_addresses: bool,
+    /// Changes of addresses by anybody are logged. keepalived: `-a`.
+    pub log_addresses: bool,
     /// Where SIGUSR2 writes statistics.
     pub statistics_file: PathBuf,
     /// Folder of what must outlive a crash: which devices were made, and what settings were.
     pub state_folder: PathBuf,
+    /// Where every input and decision of the engine is written down: two files of that name with
+    /// `.inputs` and `.effects` after it. `None` for not at all.
+    pub recording: Option<PathBuf>,
 }
 
 /// Runs until a signal ends it.
@@ -110,7 +124,31 @@ pub fn run(config: Config, load: &Load, options: &Options) -> Result<(), Error> 
         let _inside = runtime.enter();
         Signals::new().map_err(Error::Start)?
     };
-    runtime.block_on(Daemon::start(config, options)?.serve(load, options, signals))
+    let mut globals = config.globals.clone();
+    let mut signals = signals;
+    let result = if runtime.block_on(start_up(&globals, options, &mut signals)) {
+        // Outside of the runtime: it waits for threads.
+        Daemon::start(config, options).and_then(|mut daemon| {
+            let result = runtime.block_on(daemon.serve(load, options, signals));
+            globals.clone_from(&daemon.registry.config().globals);
+            result
+        })
+    } else {
+        Ok(())
+    };
+    let shutdown = globals.process.shutdown.as_ref();
+    runtime.block_on(errand::run("shutdown script", shutdown, &globals));
+    result
+}
+
+/// Runs the startup script; false if a signal to stop came meanwhile.
+async fn start_up(globals: &Globals, options: &Options, signals: &mut Signals) -> bool {
+    let startup = globals.process.startup.as_ref();
+    tokio::select! {
+        () = errand::run("startup script", startup, globals) => true,
+        _ = signals.terminate.recv() => false,
+        _ = signals.interrupt.recv(), if !options.ignore_interrupt => false,
+    }
 }
 
 struct Daemon {
@@ -125,7 +163,12 @@ struct Daemon {
     notifies: Notifies,
     virtual_addresses: VirtualAddresses,
     started: Instant,
+    urgent: Urgent,
+    /// What the threads have been given.
+    process: Option<model::Process>,
+    appointment: Appointment,
     listening: watch::Sender<BTreeSet<InterfaceName>>,
+    names: Names,
     reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
@@ -148,7 +191,8 @@ impl Daemon {
         // Before interfaces are listed: no instance shall begin with a fault for want of them.
         // Without an answer they are missed later.
         let _ = devices.adopt(&config).blocking_recv();
-        let watcher = Watcher::open(virtual_addresses.clone())?;
+        let log_addresses = options.log_addresses;
+        let watcher = Watcher::open(virtual_addresses.clone(), log_addresses)?;
         let (netlink, packets) = (Netlink::open()?, PacketSocket::open()?);
         let (jobs, work) = mpsc::channel();
         let (report, reports) = unbounded_channel();
@@ -160,25 +204,39 @@ impl Daemon {
             // Nobody listens any more once the daemon ends.
             let _ = report.send(r);
         });
+        let recording = options.recording.as_deref().and_then(record);
+        let (recorder, sink) = recording.unzip();
         let (driver, engine) =
-            Driver::new(watcher.links(), jobs, reporter).map_err(Error::Start)?;
+            Driver::new(watcher.links(), jobs, reporter, sink).map_err(Error::Start)?;
         let executor = Executor::new(netlink, packets, engine.clone());
         let (end, ended) = oneshot::channel();
-        let threads = vec![
-            spawn("vipd-kernel", move || work_on(executor, &work))?,
-            spawn("vipd-engine", move || {
-                // The daemon may have given up waiting.
-                let _ = end.send(drive(driver));
-            })?,
-        ];
+        let (kernel, address_thread) = spawn("vipd-kernel", move || {
+            on_time("address");
+            executor.run(&work);
+        })?;
+        let (engine_id, engine_thread) = spawn("vipd-engine", move || {
+            on_time("engine");
+            // The daemon may have given up waiting.
+            let _ = end.send(drive(driver));
+        })?;
+        let urgent = Urgent {
+            engine: engine_id,
+            kernel,
+        };
+        let mut threads = vec![address_thread, engine_thread];
+        if let Some(recorder) = recorder {
+            let (_, thread) = spawn("vipd-record", move || recorder.run())?;
+            threads.push(thread);
+        }
         let to = engine.clone();
         // Blocks in the kernel for ever: it ends with the process.
         let again = virtual_addresses.clone();
         let orders = devices.orders();
         let (show, links) = watch::channel(watcher.links());
         drop(spawn("vipd-links", move || {
-            watch(watcher, &again, &to, &orders, &show);
+            watch(watcher, &again, log_addresses, &to, &orders, &show);
         })?);
+        let names = Names::new(engine.clone());
         Ok(Self {
             devices,
             links,
@@ -190,14 +248,18 @@ impl Daemon {
             notifies: Notifies::default(),
             virtual_addresses,
             started: clock::now(),
+            urgent,
+            process: None,
+            appointment: Appointment::default(),
             listening: watch::Sender::new(BTreeSet::new()),
+            names,
             reports: Some(reports),
             first: Some(config),
         })
     }
 
     async fn serve(
-        mut self,
+        &mut self,
         load: &Load,
         options: &Options,
         mut signals: Signals,
@@ -213,11 +275,20 @@ impl Daemon {
         if let Some(config) = self.first.take() {
             self.adopt(config).await;
         }
+        let mut requests = Requests::listen(&options.state_folder);
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         tracing::info!("Startup complete");
         loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload(load).await,
+                _ = signals.hangup.recv() => {
+                    self.reload(load).await;
+                }
+                () = self.appointment.due() => {
+                    tracing::info!("the time to reload has come");
+                    self.reload(load).await;
+                }
+                _ = signals.processor.recv() => self.warn_of_long_run(),
+                Some(order) = requests.next() => self.obey(order, load).await,
                 _ = signals.statistics.recv() => self.write_statistics(options),
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
@@ -252,7 +323,11 @@ impl Daemon {
     /// Hands over and waits for it; a second signal cuts that short.
     async fn stop(&mut self, signals: &mut Signals, options: &Options) -> Result<(), Error> {
         self.scripts.stop();
-        self.engine.send(Command::Shutdown);
+        self.engine.send(if options.leave_addresses {
+            Command::Leave
+        } else {
+            Command::Shutdown
+        });
         let well = loop {
             tokio::select! {
                 end = &mut self.ended => break end.unwrap_or(false),
@@ -262,16 +337,20 @@ impl Daemon {
                 }
             }
         };
-        self.end(well)
+        self.end(well, options.leave_addresses)
     }
 
-    fn ended_by_itself(mut self, well: bool) -> Result<(), Error> {
+    fn ended_by_itself(&mut self, well: bool) -> Result<(), Error> {
         self.scripts.stop();
-        self.end(well)
+        self.end(well, false)
     }
 
-    fn end(&mut self, well: bool) -> Result<(), Error> {
+    fn end(&mut self, well: bool, leave: bool) -> Result<(), Error> {
         self.join();
+        if well && leave {
+            self.devices.leave();
+            return Ok(());
+        }
         if well {
             self.devices.stop();
             return Ok(());
@@ -290,9 +369,13 @@ impl Daemon {
             let placed = |instance: &Instance| {
                 let own = instance.interface.clone();
                 let place = move |a: &VirtualAddress| {
-                    (a.interface.clone().unwrap_or(own.clone()), a.clone())
+                    let carrier = a.interface.clone().or_else(|| own.clone())?;
+                    Some((carrier, a.clone()))
                 };
-                instance.all_addresses().map(place).collect::<Vec<_>>()
+                instance
+                    .all_addresses()
+                    .filter_map(place)
+                    .collect::<Vec<_>>()
             };
             let all = self.registry.config().instances.iter().flat_map(placed);
             let all: Vec<_> = all
@@ -313,24 +396,79 @@ impl Daemon {
         }
     }
 
-    async fn reload(&mut self, load: &Load) {
+    async fn obey(&mut self, order: Order, load: &Load) {
+        let reply = match order.request {
+            Request::Reload => self.reload(load).await,
+            Request::Plan { file } => {
+                let running = self.registry.config().clone();
+                match transaction::prepare(load, running, Occasion::Look(file))
+                    .await
+                    .outcome
+                {
+                    Ok(prepared) => Reply::Planned(prepared.considered),
+                    Err(refused) => refused,
+                }
+            }
+        };
+        // Whoever asked may have gone.
+        let _ = order.reply.send(reply);
+    }
+
+    /// Goes over to the file as it is now, or stays with what runs.
+    async fn reload(&mut self, load: &Load) -> Reply {
         let monotonic = sd_notify::NotifyState::monotonic_usec_now();
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         if let Ok(now) = monotonic {
             tell_systemd(&[now]);
         }
-        match load() {
-            Some(config) => {
+        let running = self.registry.config().clone();
+        let Verdict { remarks, outcome } =
+            transaction::prepare(load, running, Occasion::Reload).await;
+        transaction::log(&remarks);
+        let reply = match outcome {
+            Ok(Prepared { config, considered }) => {
                 self.adopt(config).await;
                 tracing::info!("Reload complete");
+                Reply::Reloaded(considered)
             }
-            None => tracing::error!("reload refused: everything stays as it was"),
-        }
+            Err(refused) => {
+                tracing::error!("reload refused: everything stays as it was");
+                refused
+            }
+        };
         tell_systemd(&[sd_notify::NotifyState::Ready]);
+        reply
+    }
+
+    /// What `vrrp_rlimit_rttime` asks for; the kernel says it once a second while it lasts.
+    fn warn_of_long_run(&self) {
+        let limit = self.process.as_ref();
+        let limit = limit.and_then(|process| process.precedence.limit_micros);
+        tracing::warn!(
+            limit,
+            "a real-time thread has run without a pause for too long"
+        );
+    }
+
+    /// Gives threads and appointments what the configuration says of them.
+    fn take_on(&mut self, process: &model::Process) {
+        if self.process.as_ref() == Some(process) {
+            return;
+        }
+        self.urgent.apply(process);
+        let before = self.process.replace(process.clone());
+        if before.is_none_or(|before| before.reload != process.reload) {
+            self.appointment.adopt(&process.reload);
+        }
     }
 
     /// Goes over to a configuration and waits until the engine runs it.
     async fn adopt(&mut self, config: Config) {
+        self.take_on(&config.globals.process);
+        let peers = config.instances.iter().flat_map(Instance::peer_names);
+        let peers = peers.map(str::to_owned).collect();
+        // Before the engine needs them: no instance shall begin with a fault for want of them.
+        self.names.seek(peers, ANSWER).await;
         let keeper::Devices { names, table, .. } = self.make_devices(&config).await;
         let mut adoption = self.registry.adopt(config, &names, &table);
         self.devices.expect(adoption.changes.removed.clone());
@@ -352,6 +490,7 @@ impl Daemon {
         if tokio::time::timeout(ANSWER, confirmed).await.is_err() {
             tracing::warn!("the engine is slow to take the configuration over");
         }
+        self.devices.release();
     }
 
     /// Makes devices with virtual MAC addresses, and waits until the engine knows of them.
@@ -371,6 +510,12 @@ impl Daemon {
         devices
     }
 
+    /// What files that the daemon writes may be used for, and by whom.
+    fn file_mode(&self) -> u32 {
+        let process = self.process.as_ref();
+        0o666 & !process.and_then(|p| p.umask).unwrap_or(Manner::UMASK)
+    }
+
     fn write_statistics(&self, options: &Options) {
         let (reply, answer) = mpsc::channel();
         self.engine.send(Command::Statistics(reply));
@@ -378,53 +523,48 @@ impl Daemon {
         let written = answer
             .recv_timeout(ANSWER)
             .map_err(io::Error::other)
-            .and_then(|text| file::replace(path, &text));
+            .and_then(|text| file::replace(path, &text, self.file_mode()));
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }
     }
 }
 
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    data: Signal,
-    statistics: Signal,
-    /// keepalived: `JSON`, `STATS_CLEAR` and `TDUMP`. Unheeded, they would end the process.
-    json: Signal,
-    clear: Signal,
-    threads: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            data: signal(SignalKind::user_defined1())?,
-            statistics: signal(SignalKind::user_defined2())?,
-            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
-            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
-            threads: signal(SignalKind::from_raw(libc::SIGRTMAX()))?,
-        })
-    }
-}
-
+/// Starts a thread; the kernel's number for it comes first.
 fn spawn(
     name: &str,
     body: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>, Error> {
-    thread::Builder::new()
+) -> Result<(u32, thread::JoinHandle<()>), Error> {
+    let (say, said) = mpsc::channel();
+    let body = move || {
+        // The one who waits for it is there until it has come.
+        let _ = say.send(namespace::thread_id());
+        body();
+    };
+    let thread = thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
-        .map_err(Error::Start)
+        .map_err(Error::Start)?;
+    let number = said.recv().map_err(|e| Error::Start(io::Error::other(e)))?;
+    Ok((number, thread))
+}
+
+/// A recorder; without one the daemon runs all the same.
+fn record(path: &Path) -> Option<(Recorder, Sink)> {
+    match Recorder::create(path) {
+        Ok(made) => {
+            tracing::info!("every decision is recorded in {}.inputs", path.display());
+            Some(made)
+        }
+        Err(error) => {
+            tracing::warn!("nothing is recorded in {}: {error}", path.display());
+            None
+        }
+    }
 }
 
 /// Runs the engine; `false` if it panicked or could not wait for packets.
 fn drive(mut driver: Driver) -> bool {
-    prefer("engine", schedule::ENGINE_PRIORITY);
     let result = catch_unwind(AssertUnwindSafe(|| driver.run()));
     match result {
         Ok(Ok(())) => return true,
@@ -436,14 +576,10 @@ fn drive(mut driver: Driver) -> bool {
     false
 }
 
-fn work_on(executor: Executor, work: &mpsc::Receiver<Work>) {
-    prefer("address", schedule::ENGINE_PRIORITY - 1);
-    executor.run(work);
-}
-
 fn watch(
     mut watcher: Watcher,
     again: &VirtualAddresses,
+    log_addresses: bool,
     engine: &Handle,
     devices: &Orders,
     show: &watch::Sender<Links>,
@@ -453,7 +589,7 @@ fn watch(
         if let Err(error) = watcher.wait() {
             tracing::error!("interfaces are not watched: {}", Chain(&error));
             thread::sleep(WATCH_AGAIN);
-            if let Ok(anew) = Watcher::open(again.clone()) {
+            if let Ok(anew) = Watcher::open(again.clone(), log_addresses) {
                 watcher = anew;
             }
         }
@@ -471,13 +607,9 @@ fn watch(
     }
 }
 
-fn prefer(thread: &str, priority: i32) {
+fn on_time(thread: &str) {
     if let Err(error) = schedule::set_exact_timers() {
         tracing::warn!("the {thread} thread has no exact timers: {error}");
-    }
-    match schedule::become_real_time(priority) {
-        Ok(()) => tracing::info!("the {thread} thread runs with SCHED_RR priority {priority}"),
-        Err(error) => tracing::info!("the {thread} thread runs without SCHED_RR: {error}"),
     }
 }
 

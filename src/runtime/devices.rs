@@ -21,7 +21,9 @@ enum Order {
     Adopt(Box<Config>, oneshot::Sender<keeper::Devices>),
     Expect(Vec<InstanceId>),
     Depart(InstanceId),
+    Release,
     Look,
+    Leave,
     Stop,
 }
 
@@ -82,9 +84,23 @@ impl Devices {
         let _ = self.orders.0.send(Order::Expect(leaving));
     }
 
+    /// The engine runs what was adopted: what nobody needs any more may go.
+    pub(super) fn release(&self) {
+        let _ = self.orders.0.send(Order::Release);
+    }
+
     /// Removes everything and waits for it.
     pub(super) fn stop(&mut self) {
-        let _ = self.orders.0.send(Order::Stop);
+        self.end(Order::Stop);
+    }
+
+    /// Ends, and leaves everything to the next daemon.
+    pub(super) fn leave(&mut self) {
+        self.end(Order::Leave);
+    }
+
+    fn end(&mut self, order: Order) {
+        let _ = self.orders.0.send(order);
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so itself.
             let _ = thread.join();
@@ -125,6 +141,8 @@ fn keep(mut keeper: Keeper, orders: &Receiver<Order>) {
             }
             Some(Order::Expect(leaving)) => keeper.expect_departures(leaving),
             Some(Order::Depart(id)) => keeper.depart(id),
+            Some(Order::Release) => keeper.release(),
+            Some(Order::Leave) => return,
             Some(Order::Stop) => return keeper.stop(),
         }
     }

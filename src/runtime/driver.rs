@@ -21,14 +21,16 @@ use super::command::{Command, Handle, Report, Reporter};
 use super::executor::{Action, Chain, Job, Lane, Pace, Placement, Work};
 use super::links::{LinkState, Links};
 use super::member::{Complaint, Member};
+use super::peers::Names;
 use super::pool::{Members, Pool};
 use crate::config::model::{Gaps, Pacing};
+use crate::control::recording::{Recorded, Sink};
 use crate::control::{statistics, vocabulary};
 use crate::sys::socket::{self, Waker};
-use crate::types::{InstanceId, Instant, InterfaceName, Priority};
+use crate::types::{InstanceId, Instant, InterfaceName, Priority, Vrid};
 use crate::vrrp::group::GroupId;
 use crate::vrrp::instance::{Effect, Input, Instance, Transition};
-use crate::vrrp::router::{Event, InstanceEffect, Router};
+use crate::vrrp::router::{Event, InstanceEffect};
 use crate::wire::vrrp::Rejected;
 
 /// Packets taken from one socket before timers have their turn: more than wait in any full
@@ -49,7 +51,7 @@ const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
 /// The engine. See the module.
 pub struct Driver {
-    router: Router,
+    router: Recorded,
     members: Members,
     pool: Pool,
     /// The host's interfaces.
@@ -69,6 +71,11 @@ pub struct Driver {
     last_now: Instant,
     retry_at: Option<Instant>,
     strangers: BTreeMap<Rejected, u64>,
+    /// Addresses of peers that are named.
+    names: Names,
+    /// Whose adverts are for nobody here, where that is logged: each is named once.
+    log_strangers: bool,
+    named_strangers: BTreeSet<(Option<InterfaceName>, Vrid, IpAddr)>,
     pacing: Pacing,
     /// Instances that come are held back until then.
     held_until: Option<Instant>,
@@ -86,14 +93,19 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An engine without instances on a host with `links`.
+    /// An engine without instances on a host with `links`, whose decisions `record` writes down.
     ///
     /// # Errors
     /// When descriptors have run out.
-    pub fn new(links: Links, jobs: Sender<Work>, reporter: Reporter) -> io::Result<(Self, Handle)> {
+    pub fn new(
+        links: Links,
+        jobs: Sender<Work>,
+        reporter: Reporter,
+        record: Option<Sink>,
+    ) -> io::Result<(Self, Handle)> {
         let (handle, commands, waker) = Handle::new()?;
         let driver = Self {
-            router: Router::new(),
+            router: Recorded::new(record),
             members: BTreeMap::new(),
             pool: Pool::default(),
             host: Links::new(),
@@ -109,6 +121,9 @@ impl Driver {
             last_now: clock::now(),
             retry_at: None,
             strangers: BTreeMap::new(),
+            names: Names::new(),
+            log_strangers: false,
+            named_strangers: BTreeSet::new(),
             pacing: Pacing::default(),
             held_until: None,
             groups: BTreeMap::new(),
@@ -220,6 +235,7 @@ impl Driver {
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
+                Command::PeerFound { name, addresses } => self.peer_found(name, addresses),
                 Command::LinkProved(interface) => self.link_proved(&interface),
                 Command::Reload(changes) => self.reload(*changes),
                 Command::Confirm(reply) => {
@@ -229,6 +245,10 @@ impl Driver {
                 Command::Shutdown => self.shut_down(),
                 Command::Abort => {
                     self.give_up();
+                    self.report_all_stopped();
+                    self.aborted = true;
+                }
+                Command::Leave => {
                     self.report_all_stopped();
                     self.aborted = true;
                 }
@@ -252,7 +272,8 @@ impl Driver {
             .instance(id)
             .is_some_and(Instance::holds_addresses);
         if let Some(member) = self.members.get_mut(&id).filter(|_| holds) {
-            member.refused_on = member.footing.ifindex;
+            let first = member.placements.first();
+            member.refused_on = member.footing.ifindex.or(first.map(|p| p.ifindex));
             self.settle(id);
         }
     }
@@ -275,7 +296,7 @@ impl Driver {
 
     fn link_proved(&mut self, interface: &InterfaceName) {
         let members = self.members.iter();
-        let concerned = members.filter(|(_, m)| m.config.interface == *interface);
+        let concerned = members.filter(|(_, m)| m.config.interface.as_ref() == Some(interface));
         let ids: Vec<_> = concerned.map(|(id, _)| *id).collect();
         for id in ids {
             self.handle(clock::now(), Event::Instance(id, Input::LinkProved));
@@ -391,7 +412,7 @@ impl Driver {
         let Some(ifindex) = member.footing.ifindex else {
             return;
         };
-        member.statistics.adverts_sent += 1;
+        member.count_sent(priority);
         let frames = member.advert_frames(priority, clock::since_epoch()).into();
         self.enqueue(id, Action::Transmit { ifindex, frames });
     }
@@ -403,6 +424,7 @@ impl Driver {
             Effect::RemoveAddresses => self.enqueue(id, Action::Remove),
             Effect::AnnounceAddresses { repeat } => self.enqueue(id, Action::Announce { repeat }),
             Effect::AnnounceElsewhere => self.announce_elsewhere(id),
+            Effect::AdvertiseRouter { last } => self.advertise_router(id, last),
             Effect::HeardLowerPriority => self.tell_of_lower_priority(id),
             Effect::Notify(transition) => {
                 // The address does not wait for a line of log.
@@ -430,15 +452,31 @@ impl Driver {
         let Some(member) = self.members.get(&id) else {
             return;
         };
-        let own = member.footing.ifindex;
-        let placements = member.placements.iter();
-        let elsewhere = placements.filter(|p| Some(p.ifindex) != own).cloned();
         self.batch.push(Job {
             id,
             name: Arc::clone(&member.name),
-            placements: elsewhere.collect(),
+            placements: member.elsewhere(),
             action: Action::Announce { repeat: 1 },
         });
+    }
+
+    /// Has the executor send a router advertisement after what it has to do before.
+    fn advertise_router(&mut self, id: InstanceId, last: bool) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        if !last && member.routes_in_vain() && member.complain(Complaint::NoForwarding) {
+            let name = &*member.name;
+            tracing::warn!(
+                instance = name,
+                "({name}) hosts are told that this is a router, but it does not forward IPv6"
+            );
+        }
+        let Some((ifindex, frame)) = member.router_advert(last) else {
+            return;
+        };
+        let frames = Arc::from([frame]);
+        self.enqueue(id, Action::Transmit { ifindex, frames });
     }
 
     fn tell_of_lower_priority(&self, id: InstanceId) {
@@ -466,10 +504,7 @@ impl Driver {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
-        member.statistics.adverts_sent += 1;
-        if priority == Priority::RELEASE {
-            member.statistics.releases_sent += 1;
-        }
+        member.count_sent(priority);
         let packets = member.adverts(priority, clock::since_epoch());
         if member.numbers_used_up() && member.complain(Complaint::NumbersUsedUp) {
             let name = &*member.name;

@@ -13,7 +13,7 @@ use crate::link::rules::{Pair, Shape};
 use crate::link::setting::{self, Setting};
 use crate::sys::netlink::{self, Link, Netlink};
 use crate::sys::sysctl;
-use crate::types::{Family, InstanceId, InterfaceName, VirtualAddress};
+use crate::types::{InstanceId, InterfaceName, VirtualAddress};
 
 /// Where iproute2 names interface groups.
 const GROUPS: [&str; 2] = ["/etc/iproute2/group", "/usr/share/iproute2/group"];
@@ -41,6 +41,8 @@ pub(super) struct Keeper {
     /// No longer wanted, but an instance that is leaving still runs on them.
     retired: BTreeMap<Key, Device>,
     leaving: BTreeSet<InstanceId>,
+    /// The engine has not gone over to the configuration yet.
+    held: bool,
     /// Number of each device that has its settings.
     prepared: BTreeMap<Key, u32>,
     complaints: BTreeSet<String>,
@@ -59,6 +61,7 @@ impl Keeper {
             wanted: BTreeMap::new(),
             retired: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            held: false,
             prepared: BTreeMap::new(),
             complaints: BTreeSet::new(),
             unsettled: false,
@@ -110,9 +113,15 @@ impl Keeper {
         }
     }
 
-    /// These instances are about to leave.
+    /// These instances are about to leave, and others may be about to move their addresses.
     pub(super) fn expect_departures(&mut self, leaving: Vec<InstanceId>) {
         self.leaving.extend(leaving);
+        self.held = true;
+    }
+
+    /// The engine runs the configuration that was adopted last.
+    pub(super) fn release(&mut self) {
+        self.held = false;
         self.remove_retired();
     }
 
@@ -125,6 +134,7 @@ impl Keeper {
     /// Removes every device and table and puts every setting back.
     pub(super) fn stop(&mut self) {
         self.leaving.clear();
+        self.held = false;
         self.retired.append(&mut self.wanted);
         self.shape = Shape::default();
         self.remove_retired();
@@ -224,7 +234,8 @@ impl Keeper {
     }
 
     fn remove_retired(&mut self) {
-        if !self.leaving.is_empty() || (self.retired.is_empty() && !self.is_idle()) {
+        let early = self.held || !self.leaving.is_empty();
+        if early || (self.retired.is_empty() && !self.is_idle()) {
             return;
         }
         let links = self.links();
@@ -317,7 +328,7 @@ impl Keeper {
 
     /// What the interfaces below and the host as a whole need.
     fn needed(&self, all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Setting> {
-        let v4 = all.iter().filter(|(_, d)| d.family == Family::V4);
+        let v4 = all.iter().filter(|(_, device)| device.ipv4);
         let bases: BTreeSet<_> = v4.map(|(key, _)| key.base.clone()).collect();
         let there = bases
             .iter()
@@ -355,42 +366,52 @@ impl Keeper {
                     Ok(()) | Err(_) => {}
                 }
             }
+            if let Err(error) = self.forget_copies(key, link.index, links) {
+                self.fail(&error);
+            }
             self.prepared.insert(key.clone(), link.index);
         }
         let base = links.iter().find(|l| l.name == key.base);
-        let Some(base) = base.filter(|base| base.admin_up) else {
+        if base.is_none_or(|base| !base.admin_up) {
             return;
-        };
+        }
         if !link.admin_up
             && let Err(error) = self.netlink.set_up(link.index, true)
         {
             self.fail(&error);
         }
-        if device.family == Family::V6
-            && let Err(error) = self.copy_link_local(base.index, link.index)
+        // Without it, a link-local virtual address could not answer anybody: its device has no
+        // other address of the link.
+        if device.ipv6
+            && let Err(error) = self.netlink.add_link_local_route(link.index)
         {
             self.fail(&error);
         }
     }
 
-    /// A virtual router for IPv6 sends from the link-local address of the interface below.
-    fn copy_link_local(&mut self, base: u32, device: u32) -> Result<(), netlink::Error> {
-        let own = self.netlink.addresses(Some(base))?;
-        let usable = own.iter().find(|a| {
-            let link_local =
-                matches!(a.address, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
-            link_local && !a.tentative() && !a.duplicate()
-        });
-        let Some(usable) = usable else { return Ok(()) };
-        let mut copy = VirtualAddress::new(usable.address, usable.prefix_len);
-        copy.preferred_lifetime = Some(0);
-        let added = self.netlink.add_addresses(&[(device, copy)])?;
-        added.into_iter().try_for_each(|result| result.map(drop))
+    /// A device that keepalived has left has the link-local address of the interface below. With
+    /// it, a Backup would answer from the virtual MAC address.
+    fn forget_copies(
+        &mut self,
+        key: &Key,
+        device: u32,
+        links: &[Link],
+    ) -> Result<(), netlink::Error> {
+        let Some(base) = number(links, key.base.as_str()) else {
+            return Ok(());
+        };
+        let below = self.netlink.addresses(Some(base))?;
+        let below: BTreeSet<_> = below.into_iter().map(|a| a.address).collect();
+        let copies = self.netlink.addresses(Some(device))?.into_iter();
+        let copies = copies.filter(|a| below.contains(&a.address));
+        let copies = copies.map(|a| (device, VirtualAddress::new(a.address, a.prefix_len)));
+        let removed = self.netlink.remove_addresses(&copies.collect::<Vec<_>>())?;
+        removed.into_iter().try_for_each(|result| result.map(drop))
     }
 }
 
 fn has_v4(all: &BTreeMap<Key, Device>) -> bool {
-    all.values().any(|device| device.family == Family::V4)
+    all.values().any(|device| device.ipv4)
 }
 
 fn number(links: &[Link], name: &str) -> Option<u32> {
@@ -415,7 +436,7 @@ fn pairs(all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Pair> {
         Some(Pair {
             device: number(links, device.name.as_str())?,
             base: number(links, key.base.as_str())?,
-            ipv4: device.family == Family::V4,
+            ipv4: device.ipv4,
             ipv6: device.ipv6,
         })
     };

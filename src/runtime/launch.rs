@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::model::{Command, Globals, ScriptUser};
 use crate::config::programs::Program;
-use crate::sys::process::{self, Identity};
+use crate::sys::process::{self, Identity, Manner};
 
 /// keepalived's default user of scripts, where it exists.
 const DEFAULT_USER: &str = "keepalived_script";
@@ -19,6 +19,7 @@ pub(super) struct Launch {
     program: PathBuf,
     argv: Vec<String>,
     identity: Identity,
+    manner: Manner,
 }
 
 /// Why a script is not run at all.
@@ -69,12 +70,14 @@ impl std::fmt::Display for Outcome {
 /// keepalived-behaviour.md §13: what root runs, only root may be able to change. Without
 /// `enable_script_security` a weakness is a warning.
 pub(super) fn resolve(command: &Command, globals: &Globals, what: &str) -> Result<Launch, Refused> {
-    let identity = identity(
-        command.user.as_ref().or(globals.script_user.as_ref()),
-        globals,
-    )?;
+    let user = command.user.as_ref().or(globals.script_user.as_ref());
+    let identity = identity(user, globals)?;
     let name = command.argv.first().map(String::as_str).unwrap_or_default();
-    let program = process::locate(name, identity)?;
+    let found = process::locate(name, identity)?;
+    let program = match found.canonicalize() {
+        Ok(real) if !globals.follow_links => real,
+        _ => found,
+    };
     if identity.uid == 0
         && let Err(error) = process::check_only_root_can_change(&program)
     {
@@ -87,6 +90,10 @@ pub(super) fn resolve(command: &Command, globals: &Globals, what: &str) -> Resul
         program,
         argv: command.argv.clone(),
         identity,
+        manner: Manner {
+            umask: globals.process.umask.unwrap_or(Manner::UMASK),
+            all_groups: globals.all_groups || user.is_some_and(|u| u.all_groups),
+        },
     })
 }
 
@@ -109,7 +116,7 @@ pub(super) fn examine(command: &Command, globals: &Globals) -> Program {
 }
 
 fn identity(user: Option<&ScriptUser>, globals: &Globals) -> Result<Identity, Refused> {
-    if let Some(ScriptUser { user, group }) = user {
+    if let Some(ScriptUser { user, group, .. }) = user {
         return Ok(Identity::look_up(user, group.as_deref())?);
     }
     match Identity::look_up(DEFAULT_USER, None) {
@@ -131,7 +138,7 @@ impl Drop for Abandoned {
 impl Launch {
     /// Runs the program to its end, for at most `timeout`.
     pub(super) async fn run(&self, timeout: Duration) -> Outcome {
-        let command = process::prepare(&self.program, &self.argv, self.identity);
+        let command = process::prepare(&self.program, &self.argv, self.identity, self.manner);
         let mut child = match tokio::process::Command::from(command).spawn() {
             Ok(child) => child,
             Err(error) => {

@@ -98,14 +98,20 @@ pub struct Watcher {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<u32, Vec<Address>>,
     gone: BTreeSet<IpAddr>,
+    /// Every change of an address is logged.
+    log_addresses: bool,
 }
 
 impl Watcher {
-    /// Starts to listen, then lists what is there: nothing falls between.
+    /// Starts to listen, then lists what is there: nothing falls between. `log_addresses` has
+    /// each change of an address logged.
     ///
     /// # Errors
     /// Netlink's.
-    pub fn open(virtual_addresses: VirtualAddresses) -> Result<Self, netlink::Error> {
+    pub fn open(
+        virtual_addresses: VirtualAddresses,
+        log_addresses: bool,
+    ) -> Result<Self, netlink::Error> {
         let mut watcher = Self {
             monitor: Monitor::open()?,
             netlink: Netlink::open()?,
@@ -113,6 +119,7 @@ impl Watcher {
             links: BTreeMap::new(),
             addresses: BTreeMap::new(),
             gone: BTreeSet::new(),
+            log_addresses,
         };
         watcher.list()?;
         Ok(watcher)
@@ -204,6 +211,7 @@ impl Watcher {
                 self.addresses.remove(&index);
             }
             KernelEvent::AddressAdded(address) => {
+                self.log(&address, "added to");
                 // Kept out here, so that thousands of moving addresses cost nothing.
                 if !self.virtual_addresses.contains(&address.address) {
                     let list = self.addresses.entry(address.ifindex).or_default();
@@ -214,6 +222,7 @@ impl Watcher {
                 }
             }
             KernelEvent::AddressRemoved(address) => {
+                self.log(&address, "removed from");
                 if self.virtual_addresses.contains(&address.address) {
                     self.gone.insert(address.address);
                 }
@@ -233,6 +242,20 @@ impl Watcher {
             }
         }
         Ok(())
+    }
+}
+
+impl Watcher {
+    fn log(&self, address: &Address, what: &str) {
+        if !self.log_addresses {
+            return;
+        }
+        let link = self.links.get(&address.ifindex);
+        let (ip, length) = (address.address, address.prefix_len);
+        match link {
+            Some(link) => tracing::info!("address {ip}/{length} {what} {}", link.name),
+            None => tracing::info!("address {ip}/{length} {what} interface {}", address.ifindex),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The side of an instance that touches the outside: how its adverts are made and judged, and
 //! where its addresses go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,18 @@ use std::time::Duration;
 use super::authenticator::{Authenticator, Proven};
 use super::executor::{Placement, Placements};
 use super::links::{LinkState, Links};
+use super::peers::{Names, News, Peers};
 use super::pool;
-use crate::config::model::{Authentication, Instance, Peer, Transport};
+use crate::config::model::{Authentication, Instance, Transport};
 use crate::control::statistics::Statistics;
+use crate::link::device::Key;
 use crate::sys::socket::Listen;
-use crate::types::{Family, InterfaceName, Priority, Version, VirtualAddress};
+use crate::types::{Family, InterfaceName, Priority, Version};
 use crate::vrrp::instance::Fault;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
+use crate::wire::ndisc::ALL_ROUTERS;
 use crate::wire::vrrp::{self, ChecksumForm, Demands, Outgoing, Received, Rejected};
 
 /// Complaints until the next change of state: forged senders must fill neither memory nor log.
@@ -26,8 +29,10 @@ const COMPLAINTS: usize = 64;
 /// What the host offers an instance at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Footing {
-    /// Number of its own interface.
+    /// Number of the interface or device that adverts are sent and received on.
     pub ifindex: Option<u32>,
+    /// Number of the interface below, if that is a device with a virtual MAC address.
+    pub below: Option<u32>,
     /// Address that adverts are sent from.
     pub source: Option<IpAddr>,
     /// Reasons not to run.
@@ -38,8 +43,16 @@ pub(super) struct Footing {
 pub(super) struct Member {
     pub name: Arc<str>,
     pub config: Instance,
-    /// The device that carries its virtual MAC address, if it has one.
-    pub device: Option<InterfaceName>,
+    /// The devices with its virtual MAC addresses.
+    pub devices: BTreeMap<Key, InterfaceName>,
+    /// All that there should be of them.
+    keys: BTreeSet<Key>,
+    /// The one that the instance itself runs on, if there is one.
+    own_key: Option<Key>,
+    /// Numbers of the interfaces that addresses are on, and whether it is such a device.
+    carriers: BTreeMap<u32, bool>,
+    /// Number of the interface or device that is the instance's own.
+    own_carrier: Option<u32>,
     /// The firewall's table for addresses without accept mode.
     table: Arc<str>,
     pub footing: Footing,
@@ -51,6 +64,7 @@ pub(super) struct Member {
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
     authenticator: Authenticator,
+    peers: Peers,
     /// Addresses that adverts carry: those that fit into a packet.
     advertised: Vec<IpAddr>,
     mtu: Option<u32>,
@@ -65,20 +79,31 @@ pub(super) enum Complaint {
     FirstAddress(IpAddr),
     Interval(IpAddr),
     Checksum(IpAddr, ChecksumForm),
+    Stranger(IpAddr),
     Skew(IpAddr),
     NumbersUsedUp,
+    NoForwarding,
     SendFailed(IpAddr),
     Late,
 }
 
 impl Member {
-    pub(super) fn new(config: Instance, device: Option<InterfaceName>, table: Arc<str>) -> Self {
+    pub(super) fn new(
+        config: Instance,
+        devices: BTreeMap<Key, InterfaceName>,
+        table: Arc<str>,
+    ) -> Self {
         let mut member = Self {
             name: Arc::from(config.name.as_str()),
-            device,
+            devices,
+            keys: BTreeSet::new(),
+            own_key: None,
+            carriers: BTreeMap::new(),
+            own_carrier: None,
             table,
             authentication: vrrp::Authentication::None,
             authenticator: Authenticator::default(),
+            peers: Peers::default(),
             advertised: Vec::new(),
             mtu: None,
             config,
@@ -97,12 +122,12 @@ impl Member {
     pub(super) fn reconfigure(
         &mut self,
         config: Instance,
-        device: Option<InterfaceName>,
+        devices: BTreeMap<Key, InterfaceName>,
         table: Arc<str>,
     ) {
         self.name = Arc::from(config.name.as_str());
         self.config = config;
-        self.device = device;
+        self.devices = devices;
         self.table = table;
         self.complaints.clear();
         self.refused_on = None;
@@ -114,15 +139,22 @@ impl Member {
     }
 
     fn derive(&mut self) {
+        self.own_key = Key::of(&self.config);
+        let keys = Key::all(&self.config).into_iter();
+        self.keys = keys.map(|(key, _)| key).collect();
         self.authentication = match &self.config.authentication {
             Authentication::None => vrrp::Authentication::None,
             Authentication::Password(secret) => vrrp::Authentication::Password(secret.clone()),
             Authentication::Header(_) => vrrp::Authentication::Header,
             Authentication::Hmac(_) => vrrp::Authentication::Trailer,
         };
-        let (version, family) = (self.config.protocol.version, self.config.protocol.family);
-        let fits = |mtu| vrrp::most_addresses(mtu, version, family, &self.authentication);
-        let most = self.mtu.map_or(usize::MAX, fits);
+        let family = self.config.protocol.family;
+        let fits = |mtu| {
+            let versions = self.versions();
+            let room = |v| vrrp::most_addresses(mtu, v, family, &self.authentication);
+            versions.map(room).min()
+        };
+        let most = self.mtu.and_then(fits).unwrap_or(usize::MAX);
         let all = self.config.addresses.iter().map(|a| a.address);
         self.advertised = all.take(most).collect();
         let more = self.config.addresses.len() - self.advertised.len();
@@ -135,26 +167,79 @@ impl Member {
         }
     }
 
+    /// Takes over what the names of its peers stand for.
+    pub(super) fn find_peers(&mut self, names: &Names, links: &Links) {
+        let own = self.source_on(links);
+        let family = self.config.protocol.family;
+        let news = self.peers.find(&self.config.transport, family, own, names);
+        let instance = &*self.name;
+        for News { name, addresses } in news {
+            if addresses.is_empty() {
+                let family = match family {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                };
+                tracing::warn!(
+                    instance,
+                    "({instance}) the peer {name} has no {family} address but our own"
+                );
+                continue;
+            }
+            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            tracing::info!(
+                instance,
+                "({instance}) the peer {name} is {}",
+                all.join(", ")
+            );
+        }
+    }
+
+    /// The address that adverts are to be sent from.
+    fn source_on(&self, links: &Links) -> Option<IpAddr> {
+        let family = self.config.protocol.family;
+        let primary = || self.own(links).and_then(|own| own.primary_address(family));
+        self.config.transport.source().or_else(primary)
+    }
+
+    fn own<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        links.get(self.config.interface.as_ref()?)
+    }
+
+    /// The interfaces that its source address may be on.
+    fn sources<'a>(&self, links: &'a Links) -> impl Iterator<Item = &'a LinkState> {
+        let anywhere = self.config.interface.is_none();
+        let all = links.values().filter(move |_| anywhere);
+        self.own(links).into_iter().chain(all)
+    }
+
     /// Looks at the host's interfaces anew.
     pub(super) fn settle(&mut self, links: &Links) {
         let same = |index| {
-            let own = links.get(&self.config.interface);
-            own.is_some_and(|link| link.up && link.index == index)
+            let mut candidates = self.sources(links);
+            candidates.any(|link| link.up && link.index == index)
         };
         // Another interface, or the same one anew, may take what this one did not.
         self.refused_on = self.refused_on.filter(|index| same(*index));
         self.footing = self.footing_on(links);
-        let mtu = links.get(&self.config.interface).map(|link| link.mtu);
+        let source = self.footing.source;
+        let carries = |l: &&LinkState| source.is_some_and(|s| l.has(&s));
+        let mtu = self
+            .own(links)
+            .or_else(|| self.sources(links).find(carries))
+            .map(|link| link.mtu);
         if mtu.is_some() && self.mtu != mtu {
             self.mtu = mtu;
             self.derive();
         }
-        let place = |address: &VirtualAddress| {
-            let other = address.interface.as_ref();
-            let link = match other.filter(|name| **name != self.config.interface) {
-                Some(name) => links.get(name)?,
-                None => self.carrier(links)?,
+        self.own_carrier = self.carrier(links).map(|link| link.index);
+        let mut carriers = BTreeMap::new();
+        let placements = self.config.all_addresses().filter_map(|address| {
+            let key = Key::of_address(&self.config, address);
+            let link = match &key {
+                Some(key) => self.device_on(key, links)?,
+                None => links.get(self.config.interface_of(address)?)?,
             };
+            carriers.insert(link.index, key.is_some());
             let dropped = !self.config.accept_mode;
             Some(Placement {
                 ifindex: link.index,
@@ -163,78 +248,104 @@ impl Member {
                 address: address.clone(),
                 dropped_in: dropped.then(|| Arc::clone(&self.table)),
             })
-        };
-        let placements: Vec<_> = self.config.all_addresses().filter_map(place).collect();
+        });
+        let placements: Vec<_> = placements.collect();
+        self.carriers = carriers;
         if *placements != *self.placements {
             self.placements = placements.into();
         }
     }
 
-    /// The interface that the addresses are on: the device with the virtual MAC address, if it is
-    /// what it should be, else the instance's own.
-    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
-        let own = links.get(&self.config.interface)?;
-        let Some(virtual_mac) = &self.config.virtual_mac else {
-            return Some(own);
+    /// Addresses on interfaces other than the instance's own, those that are to be announced from
+    /// time to time. keepalived: `garp_extra_if`.
+    pub(super) fn elsewhere(&self) -> Placements {
+        let devices_only = self.config.protocol.announcement.elsewhere_devices_only;
+        let counts = |p: &&Placement| {
+            let is_device = self.carriers.get(&p.ifindex).copied().unwrap_or(false);
+            Some(p.ifindex) != self.own_carrier && (is_device || !devices_only)
         };
-        let device = links.get(self.device.as_ref()?)?;
-        let fits = device.mac == Some(virtual_mac.mac) && device.parent == Some(own.index);
+        self.placements.iter().filter(counts).cloned().collect()
+    }
+
+    /// The interface of the instance: the device with its virtual MAC address, if it has one.
+    fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        match &self.own_key {
+            Some(key) => self.device_on(key, links),
+            None => self.own(links),
+        }
+    }
+
+    /// The device for `key`, if it is what it should be.
+    fn device_on<'a>(&self, key: &Key, links: &'a Links) -> Option<&'a LinkState> {
+        let base = links.get(&key.base)?;
+        let device = links.get(self.devices.get(key)?)?;
+        let fits = device.mac == Some(key.mac) && device.parent == Some(base.index);
         fits.then_some(device)
     }
 
-    /// Its device, if that is gone, down or no longer what it should be, while all is well below.
-    pub(super) fn missing_device(&self, links: &Links) -> Option<&InterfaceName> {
-        let device = self.device.as_ref()?;
-        let well = links.get(&self.config.interface).is_some_and(|own| own.up);
-        let works = self.carrier(links).is_some_and(|link| link.up);
-        (well && !works).then_some(device)
+    /// Devices that are gone, down or no longer what they should be, while all is well below.
+    pub(super) fn missing_devices(&self, links: &Links) -> impl Iterator<Item = &InterfaceName> {
+        let missing = |(key, device): (&'_ Key, _)| {
+            let well = links.get(&key.base).is_some_and(|base| base.up);
+            let works = self.device_on(key, links).is_some_and(|link| link.up);
+            (well && !works).then_some(device)
+        };
+        self.devices.iter().filter_map(missing)
     }
 
-    /// Name of the interface that adverts are sent and received on.
-    fn advert_interface(&self) -> &InterfaceName {
-        let own_device = self.device.as_ref().filter(|_| {
-            let virtual_mac = self.config.virtual_mac.as_ref();
-            virtual_mac.is_some_and(|v| !v.advertise_from_base)
-        });
-        own_device.unwrap_or(&self.config.interface)
+    /// Name of the interface that adverts are sent and received on; none if it is any.
+    fn advert_interface(&self) -> Option<&InterfaceName> {
+        let virtual_mac = self.config.virtual_mac.as_ref();
+        let own_key = self.own_key.as_ref();
+        let own_key = own_key.filter(|_| virtual_mac.is_some_and(|v| !v.advertise_from_base));
+        let own_device = own_key.and_then(|key| self.devices.get(key));
+        own_device.or(self.config.interface.as_ref())
     }
 
     /// Whether its adverts leave from the virtual MAC address.
     pub(super) fn moves_mac(&self) -> bool {
-        *self.advert_interface() != self.config.interface
+        self.advert_interface() != self.config.interface.as_ref()
     }
 
     fn footing_on(&self, links: &Links) -> Footing {
-        let own = links.get(&self.config.interface);
+        let own = self.own(links);
         let carrier = self.carrier(links);
+        let anywhere = self.config.interface.is_none();
         let mut faults: BTreeSet<Fault> = self
             .other_interfaces()
             .filter(|name| links.get(name).is_none_or(|link| !link.up))
+            .chain(self.broken_devices(links))
             .map(|name| Fault::AddressInterface(name.clone()))
             .collect();
         let down = |link: &LinkState| !link.up && !self.config.ignore_own_interface;
-        if own.is_none_or(down) || carrier.is_none_or(down) {
+        if !anywhere && (own.is_none_or(down) || carrier.is_none_or(down)) {
             faults.insert(Fault::Interface);
         }
         if self.refused_on.is_some() {
             faults.insert(Fault::Addresses);
         }
         let configured = self.config.transport.source();
-        let gone = |source: &IpAddr| own.is_some_and(|link| !link.has(source));
-        if self.config.track_source && configured.as_ref().is_some_and(gone) {
+        // Without an interface, nothing else says whether packets can come.
+        let matters = anywhere || (self.config.track_source && own.is_some());
+        let gone = |source: &IpAddr| !self.sources(links).any(|link| link.has(source));
+        if matters && configured.as_ref().is_some_and(gone) {
             faults.insert(Fault::NoPrimaryAddress);
         }
-        let primary = || own.and_then(|link| link.primary_address(self.config.protocol.family));
-        let unready = |address: &IpAddr| own.is_some_and(|link| link.is_unready(address));
-        let source = configured.or_else(primary).filter(|a| !unready(a));
+        let unready = |address: &IpAddr| self.sources(links).any(|l| l.is_unready(address));
+        let source = self.source_on(links).filter(|a| !unready(a));
         if source.is_none() {
             faults.insert(Fault::NoPrimaryAddress);
         }
-        if self.peers().is_some_and(<[Peer]>::is_empty) {
-            faults.insert(Fault::NoPeers);
+        if let Transport::Unicast { peers, .. } = &self.config.transport {
+            if peers.is_empty() {
+                faults.insert(Fault::NoPeers);
+            } else if self.peers.addresses(source).next().is_none() {
+                faults.insert(Fault::PeersUnknown);
+            }
         }
         Footing {
             ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
+            below: own.filter(|_| self.moves_mac()).map(|link| link.index),
             source,
             faults,
         }
@@ -242,11 +353,24 @@ impl Member {
 
     /// Interfaces of addresses that lie elsewhere: they are tracked like the own one.
     fn other_interfaces(&self) -> impl Iterator<Item = &InterfaceName> {
-        let tracked = |name: &&InterfaceName| **name != self.config.interface;
+        let tracked = |name: &&InterfaceName| Some(*name) != self.config.interface.as_ref();
         self.config
             .all_addresses()
             .filter_map(|a| a.interface.as_ref())
             .filter(tracked)
+    }
+
+    /// Devices of single addresses that cannot be used, by name, or by the interface below where
+    /// there is no name for one. An interface below that is down has a fault of its own.
+    fn broken_devices<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = &'a InterfaceName> {
+        let broken = |key: &&Key| {
+            let base_is_up = links.get(&key.base).is_some_and(|base| base.up);
+            let unusable = |link: &LinkState| !link.up && base_is_up;
+            let own = Some(*key) == self.own_key.as_ref();
+            !own && self.device_on(key, links).is_none_or(unusable)
+        };
+        let found = self.keys.iter().filter(broken);
+        found.map(|key| self.devices.get(key).unwrap_or(&key.base))
     }
 
     /// Which socket it hears its peers on, once it has a source address.
@@ -265,38 +389,59 @@ impl Member {
             | vrrp::Authentication::Password(_)
             | vrrp::Authentication::Trailer => Protocol::Vrrp,
         };
-        Some((self.advert_interface().clone(), self.listen()?, protocol))
+        Some((self.advert_interface().cloned(), self.listen()?, protocol))
     }
 
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
     /// peer with another authentication is noticed.
     pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
         let protocol = &self.config.protocol;
-        let kinds: &[Protocol] = match (protocol.version, protocol.family) {
-            (Version::V2, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
-            (Version::V2, Family::V6) | (Version::V3, _) => &[Protocol::Vrrp],
+        let kinds: &[Protocol] = match (protocol.speaks(Version::V2), protocol.family) {
+            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
         };
         let listen = self.listen();
         let key =
-            move |protocol: &Protocol| Some((self.advert_interface().clone(), listen?, *protocol));
-        kinds.iter().filter_map(key)
+            move |protocol: &Protocol| Some((self.advert_interface().cloned(), listen?, *protocol));
+        kinds.iter().filter_map(key).chain(self.solicitation_key())
     }
 
-    /// Its configured peers, if adverts go to peers.
-    fn peers(&self) -> Option<&[Peer]> {
-        match &self.config.transport {
-            Transport::Multicast { .. } => None,
-            Transport::Unicast { peers, .. } => Some(peers),
+    /// The key of the socket on which hosts ask for a router.
+    fn solicitation_key(&self) -> Option<pool::Key> {
+        self.config.protocol.router_advertisement.as_ref()?;
+        let interface = self.advert_interface().cloned();
+        let routers = Listen::Group(ALL_ROUTERS.into());
+        Some((Some(interface?), routers, Protocol::Icmpv6))
+    }
+
+    /// A frame that makes this virtual router a default router of the link, or one no longer if it is
+    /// the `last`; with the interface that it leaves by.
+    pub(super) fn router_advert(&self, last: bool) -> Option<(u32, Vec<u8>)> {
+        let first = self.config.addresses.first()?;
+        let is_first = |p: &&Placement| p.address.address == first.address;
+        let placement = self.placements.iter().find(is_first)?;
+        let (mac, IpAddr::V6(source)) = (placement.mac?, first.address) else {
+            return None;
+        };
+        let wanted = self.config.protocol.router_advertisement.as_ref();
+        let content = wanted.map(|wanted| wanted.content.clone());
+        let mut advert = content.unwrap_or_default();
+        advert.link_address = Some(mac);
+        if last {
+            advert = advert.farewell();
         }
+        Some((placement.ifindex, advert.frame(mac, source)))
     }
 
-    fn peer(&self, source: IpAddr) -> Option<&Peer> {
-        self.peers()?.iter().find(|peer| peer.address == source)
+    /// Whether hosts are told to send here what this host does not forward.
+    pub(super) fn routes_in_vain(&self) -> bool {
+        !self.placements.iter().any(|placement| placement.router)
     }
 
-    /// Whether a packet from `source` to a shared unicast socket is for this instance.
+    /// Whether `source` may speak to this instance: one of its peers, if it has any.
     pub(super) fn hears(&self, source: IpAddr) -> bool {
-        self.peers().is_none() || self.peer(source).is_some()
+        let multicast = matches!(self.config.transport, Transport::Multicast { .. });
+        multicast || self.peers.contains(source)
     }
 
     /// Whether a complaint is to be made now: each once, and no more than a flood deserves.
@@ -337,11 +482,18 @@ impl Member {
             return Err(Rejected::Destination);
         }
         self.admit(packet)?;
-        let known = self.peer(packet.source).is_some();
+        let known = self.peers.contains(packet.source);
+        let protocol = &self.config.protocol;
+        let version = match protocol.with_version_2 {
+            true => vrrp::version(packet),
+            false => protocol.version,
+        };
         let demands = Demands {
-            version: self.config.protocol.version,
+            version,
             authentication: &self.authentication,
-            interval: self.config.protocol.advertisement_interval,
+            // A router of both versions cannot have the interval of each of its peers.
+            interval: (!protocol.with_version_2).then_some(protocol.advertisement_interval),
+            link_local_first: self.config.require_link_local,
             check_hop_limit: multicast,
         };
         let authenticator = &mut self.authenticator;
@@ -361,6 +513,7 @@ impl Member {
             }
             Ok(())
         })?;
+        self.peers.heard(packet.source, received.checksum);
         Ok((received, proven))
     }
 
@@ -369,14 +522,10 @@ impl Member {
         let Transport::Unicast { check_source, .. } = &self.config.transport else {
             return Ok(());
         };
-        match self.peer(packet.source) {
+        match self.peers.allows(packet.source, packet.hop_limit) {
             None if *check_source => Err(Rejected::Source),
-            Some(peer)
-                if !(peer.min_hop_limit..=peer.max_hop_limit).contains(&packet.hop_limit) =>
-            {
-                Err(Rejected::PeerHopLimit)
-            }
-            None | Some(_) => Ok(()),
+            Some(false) => Err(Rejected::PeerHopLimit),
+            None | Some(true) => Ok(()),
         }
     }
 
@@ -388,10 +537,31 @@ impl Member {
         }
     }
 
-    /// The form of the checksums that we send.
-    pub(super) fn checksum_form(&self) -> ChecksumForm {
+    /// The form of the checksums that we send to `destination` in `version`.
+    pub(super) fn checksum_form(&self, version: Version, destination: IpAddr) -> ChecksumForm {
+        let usual = self.usual_checksum_form(version);
+        match &self.config.transport {
+            Transport::Unicast { old_checksum, .. } if self.is_v3_over_v4(version) => {
+                self.peers.form(destination, usual, *old_checksum)
+            }
+            Transport::Multicast { .. } | Transport::Unicast { .. } => usual,
+        }
+    }
+
+    fn is_v3_over_v4(&self, version: Version) -> bool {
+        (version, self.config.protocol.family) == (Version::V3, Family::V4)
+    }
+
+    /// The versions that it speaks. The newer comes first: who hears both then ignores the older.
+    pub(super) fn versions(&self) -> impl Iterator<Item = Version> + use<> {
         let protocol = &self.config.protocol;
-        let bare = match (protocol.version, protocol.family) {
+        let spoken = [Version::V3, Version::V2].map(|v| protocol.speaks(v).then_some(v));
+        spoken.into_iter().flatten()
+    }
+
+    fn usual_checksum_form(&self, version: Version) -> ChecksumForm {
+        let protocol = &self.config.protocol;
+        let bare = match (version, protocol.family) {
             (Version::V2 | Version::V3, Family::V6) => false,
             (Version::V2, Family::V4) => true,
             (Version::V3, Family::V4) => self.config.checksum_without_pseudo_header,
@@ -423,6 +593,15 @@ impl Member {
         ours == theirs
     }
 
+    /// Counts an advert that is about to leave, in each version.
+    pub(super) fn count_sent(&mut self, priority: Priority) {
+        let adverts = self.versions().map(|_| 1).sum::<u64>();
+        self.statistics.adverts_sent += adverts;
+        if priority == Priority::RELEASE {
+            self.statistics.releases_sent += adverts;
+        }
+    }
+
     /// Packets to be sent for one advert, each with its destination.
     ///
     /// All carry the same signature and number. None are made when numbers have run out.
@@ -436,12 +615,28 @@ impl Member {
         };
         let (destinations, hop_limit) = self.destinations();
         let mut packets = Vec::with_capacity(destinations.len());
+        for version in self.versions() {
+            let outgoing = |destination| (version, priority, source, destination);
+            let each = destinations.iter().copied().map(outgoing);
+            self.add_adverts(each, hop_limit, since_epoch, &mut packets);
+        }
+        packets
+    }
+
+    /// Adds the packets of one version.
+    fn add_adverts(
+        &mut self,
+        adverts: impl Iterator<Item = (Version, Priority, IpAddr, IpAddr)>,
+        hop_limit: u8,
+        since_epoch: Duration,
+        packets: &mut Vec<(IpAddr, Vec<u8>)>,
+    ) {
         let mut number = None;
         let mut trailer = None;
-        for destination in destinations {
+        for (version, priority, source, destination) in adverts {
             self.packet_id = self.packet_id.wrapping_add(1).max(1);
             let id = self.packet_id;
-            let mut message = vrrp::emit(&self.outgoing(priority, source, destination));
+            let mut message = vrrp::emit(&self.outgoing(version, priority, source, destination));
             if let Authentication::Hmac(hmac) = &self.config.authentication {
                 trailer = trailer
                     .or_else(|| self.authenticator.sign(hmac, since_epoch, source, &message));
@@ -454,7 +649,7 @@ impl Member {
                         Authentication::Header(key) => {
                             number = number.or_else(|| self.authenticator.next_header());
                             let Some(number) = number else {
-                                return Vec::new();
+                                return;
                             };
                             ah::emit(key, source, destination, hop_limit, id, number, &message)
                         }
@@ -473,7 +668,6 @@ impl Member {
             };
             packets.push((destination, packet));
         }
-        packets
     }
 
     /// The same as whole frames from the virtual MAC address.
@@ -494,22 +688,28 @@ impl Member {
     fn destinations(&self) -> (Vec<IpAddr>, u8) {
         match &self.config.transport {
             Transport::Multicast { group, .. } => (vec![*group], ip::HOP_LIMIT),
-            Transport::Unicast { peers, ttl, .. } => {
-                (peers.iter().map(|peer| peer.address).collect(), *ttl)
+            Transport::Unicast { ttl, .. } => {
+                (self.peers.addresses(self.footing.source).collect(), *ttl)
             }
         }
     }
 
-    fn outgoing(&self, priority: Priority, source: IpAddr, destination: IpAddr) -> Outgoing<'_> {
+    fn outgoing(
+        &self,
+        version: Version,
+        priority: Priority,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Outgoing<'_> {
         let protocol = &self.config.protocol;
         Outgoing {
-            version: protocol.version,
+            version,
             vrid: protocol.vrid,
             priority,
-            interval: protocol.advertisement_interval,
+            interval: protocol.interval_in(version),
             addresses: &self.advertised,
             authentication: &self.authentication,
-            checksum: self.checksum_form(),
+            checksum: self.checksum_form(version, destination),
             source,
             destination,
         }

@@ -52,6 +52,12 @@ impl Notifies {
         shared.notifies.extend(instances.chain(groups));
     }
 
+    /// An instance has left, and said so.
+    fn forget(&self, id: InstanceId) {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.notifies.remove(&Subject::Instance(id));
+    }
+
     /// Nothing for what no script is told of.
     fn commands(&self, report: &Report) -> Option<(Subject, Globals, Vec<Command>)> {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +106,13 @@ pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Repor
     let mut last = Vec::new();
     let mut queues: BTreeMap<Subject, (UnboundedSender<Batch>, JoinHandle<()>)> = BTreeMap::new();
     while let Some(report) = reports.recv().await {
+        if let Report::Departed(id) = report {
+            notifies.forget(id);
+            // Its queue ends once the scripts in it have run.
+            let queue = queues.remove(&Subject::Instance(id));
+            last.retain(|task: &JoinHandle<()>| !task.is_finished());
+            last.extend(queue.map(|(_, task)| task));
+        }
         let Some((subject, globals, commands)) = notifies.commands(&report) else {
             continue;
         };
@@ -119,11 +132,8 @@ pub(super) async fn run(notifies: Notifies, mut reports: UnboundedReceiver<Repor
         let _ = queue.send((globals, commands));
     }
     // A task that panicked has nothing left to wait for.
-    for task in last {
-        let _ = task.await;
-    }
-    for (_, (queue, task)) in queues {
-        drop(queue);
+    let waiting = queues.into_values().map(|(_, task)| task);
+    for task in last.into_iter().chain(waiting) {
         let _ = task.await;
     }
 }
@@ -167,5 +177,26 @@ async fn side_by_side((globals, commands): Batch) {
     for task in tasks {
         // One that panicked has nothing left to wait for.
         let _ = task.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_an_instance_that_has_departed() {
+        let notifies = Notifies::default();
+        let (stays, goes) = (InstanceId(1), InstanceId(2));
+        let scripts = BTreeMap::from([stays, goes].map(|id| (id, Notify::default())));
+        notifies.set(Globals::default(), scripts, BTreeMap::new());
+        let (send, reports) = unbounded_channel();
+        send.send(Report::Departed(goes)).unwrap();
+        drop(send);
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(run(notifies.clone(), reports));
+        let shared = notifies.0.lock().unwrap();
+        let left: Vec<_> = shared.notifies.keys().copied().collect();
+        assert_eq!(left, [Subject::Instance(stays)]);
     }
 }

@@ -10,8 +10,8 @@ use crate::sys::socket::{self, AdvertSocket, Datagram, Listen};
 use crate::types::{InstanceId, InterfaceName, Vrid};
 use crate::wire::ip::Protocol;
 
-/// Which socket.
-pub(super) type Key = (InterfaceName, Listen, Protocol);
+/// Which socket: on an interface or on all, for what, and of which protocol.
+pub(super) type Key = (Option<InterfaceName>, Listen, Protocol);
 
 /// All instances with their outside.
 pub(super) type Members = BTreeMap<InstanceId, Member>;
@@ -19,7 +19,7 @@ pub(super) type Members = BTreeMap<InstanceId, Member>;
 #[derive(Debug)]
 struct Open {
     socket: AdvertSocket,
-    ifindex: u32,
+    ifindex: Option<u32>,
     /// By VRID; several where unicast instances differ in their peers.
     listeners: BTreeMap<Vrid, Vec<InstanceId>>,
 }
@@ -81,14 +81,21 @@ impl Pool {
         ids.iter().find(hears).or_else(|| ids.first()).copied()
     }
 
+    /// All instances that listen on a socket.
+    pub(super) fn listeners(&self, key: &Key) -> Vec<InstanceId> {
+        let listeners = self.sockets.get(key).map(|open| open.listeners.values());
+        listeners.into_iter().flatten().flatten().copied().collect()
+    }
+
     /// Makes sure that an instance has a socket on its interface as that is now.
     pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
-        // Without an interface or a source address there is another fault already.
-        let Some(ifindex) = member.footing.ifindex else {
+        let ifindex = member.footing.ifindex;
+        // An interface that is not there is another fault already, and so is no source address.
+        if ifindex.is_none() && member.config.interface.is_some() {
             return Ok(());
-        };
+        }
         for key in member.listening_keys() {
-            self.listen(id, member.config.protocol.vrid, &key, ifindex)?;
+            self.listen(id, member, &key, ifindex)?;
         }
         Ok(())
     }
@@ -96,9 +103,9 @@ impl Pool {
     fn listen(
         &mut self,
         id: InstanceId,
-        vrid: Vrid,
+        member: &Member,
         key: &Key,
-        ifindex: u32,
+        ifindex: Option<u32>,
     ) -> Result<(), socket::Error> {
         if self
             .sockets
@@ -108,7 +115,14 @@ impl Pool {
             self.sockets.remove(key);
         }
         if !self.sockets.contains_key(key) {
-            let socket = AdvertSocket::open(&key.0, ifindex, key.1, key.2)?;
+            let socket = open(key, ifindex)?;
+            if let (Listen::Group(group @ IpAddr::V6(_)), Some(below), Some(interface)) = (
+                key.1,
+                member.footing.below,
+                member.config.interface.as_ref(),
+            ) {
+                socket.join_below(interface, below, group)?;
+            }
             let open = Open {
                 socket,
                 ifindex,
@@ -117,6 +131,7 @@ impl Pool {
             self.sockets.insert(key.clone(), open);
         }
         if let Some(open) = self.sockets.get_mut(key) {
+            let vrid = member.config.protocol.vrid;
             let ids = open.listeners.entry(vrid).or_default();
             if !ids.contains(&id) {
                 ids.push(id);
@@ -140,5 +155,17 @@ impl Pool {
             });
             !open.listeners.is_empty()
         });
+    }
+}
+
+fn open(key: &Key, ifindex: Option<u32>) -> Result<AdvertSocket, socket::Error> {
+    let (interface, listen, protocol) = key;
+    match (interface, ifindex, listen) {
+        (Some(interface), Some(ifindex), _) => {
+            AdvertSocket::open(interface, ifindex, *listen, *protocol)
+        }
+        (_, _, Listen::Address(address) | Listen::Group(address)) => {
+            AdvertSocket::open_anywhere(*address, *protocol)
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! Whether links receive: frames are counted by the kernel, and read here while somebody waits.
+//! Whether links receive.
 //!
-//! Serves `listen_before_lead`. Any frame will do, also one that no socket of ours would see.
+//! Serves `listen_before_lead`. Any frame of another host will do, also one that no socket of ours
+//! would see. What a switch itself says proves nothing: its port may not forward yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::sync::watch;
 
 use super::command::{Command, Handle};
 use super::executor::Chain;
-use crate::sys::netlink::{self, Netlink};
+use crate::sys::netlink::Netlink;
+use crate::sys::socket::Ear;
 use crate::types::InterfaceName;
 
 /// Time between two looks: short beside the takeover that waits for it.
@@ -23,26 +25,22 @@ pub(super) async fn watch(mut wanted: watch::Receiver<BTreeSet<InterfaceName>>, 
         Ok(netlink) => netlink,
         Err(error) => return tracing::error!("links are not watched: {}", Chain(&error)),
     };
-    let mut seen = BTreeMap::new();
+    let mut ears: BTreeMap<InterfaceName, Ear> = BTreeMap::new();
     loop {
         let names = wanted.borrow_and_update().clone();
         if names.is_empty() {
-            seen.clear();
+            ears.clear();
             if wanted.changed().await.is_err() {
                 return;
             }
             continue;
         }
+        ears.retain(|name, _| names.contains(name));
         for name in names {
-            match received(&mut netlink, &name) {
-                Ok(Some(now)) if seen.insert(name.clone(), now).is_some_and(|was| now > was) => {
-                    engine.send(Command::LinkProved(name));
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    seen.remove(&name);
-                }
-                Err(error) => tracing::debug!("cannot look at {name}: {}", Chain(&error)),
+            match heard(&mut netlink, &mut ears, &name) {
+                Ok(true) => engine.send(Command::LinkProved(name)),
+                Ok(false) => {}
+                Err(error) => tracing::debug!("cannot listen on {name}: {}", Chain(&*error)),
             }
         }
         if wanted.has_changed().is_err() {
@@ -52,9 +50,21 @@ pub(super) async fn watch(mut wanted: watch::Receiver<BTreeSet<InterfaceName>>, 
     }
 }
 
-fn received(netlink: &mut Netlink, name: &InterfaceName) -> Result<Option<u64>, netlink::Error> {
-    match netlink.link_by_name(name)? {
-        Some(link) => netlink.received_frames(link.index),
-        None => Ok(None),
+/// Whether something has come to an interface since the last look, which may be the first.
+fn heard(
+    netlink: &mut Netlink,
+    ears: &mut BTreeMap<InterfaceName, Ear>,
+    name: &InterfaceName,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let Some(link) = netlink.link_by_name(name)? else {
+        ears.remove(name);
+        return Ok(false);
+    };
+    match ears.get(name).filter(|ear| ear.ifindex() == link.index) {
+        Some(ear) => Ok(ear.heard()),
+        None => {
+            ears.insert(name.clone(), Ear::open(link.index)?);
+            Ok(false)
+        }
     }
 }

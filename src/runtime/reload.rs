@@ -64,6 +64,7 @@ impl Registry {
     ) -> Adoption {
         let mut changes = Changes {
             pacing: new.pacing.clone(),
+            log_strangers: new.globals.process.log_strangers,
             ..Changes::default()
         };
         let scripts = self.adopt_scripts(&new, &mut changes);
@@ -96,9 +97,11 @@ impl Registry {
                 }
             };
             notifies.insert(id, config.notify.clone());
+            let keys = Key::all(&config).into_iter().map(|(key, _)| key);
+            let name = |key: Key| Some((key.clone(), devices.get(&key)?.clone()));
             list.push(Assignment {
                 id,
-                device: Key::of(&config).and_then(|key| devices.get(&key).cloned()),
+                devices: keys.filter_map(name).collect(),
                 table: Arc::clone(table),
                 config,
                 tracking,
@@ -110,7 +113,7 @@ impl Registry {
         let virtual_addresses = all.map(|a| a.address).collect();
         let listeners = new.instances.iter();
         let listeners = listeners.filter(|i| i.protocol.listen_before_lead);
-        let listening = listeners.map(|i| i.interface.clone()).collect();
+        let listening = listeners.filter_map(|i| i.interface.clone()).collect();
         let globals = new.globals.clone();
         self.config = new;
         Adoption {

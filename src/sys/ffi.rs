@@ -8,6 +8,10 @@ use std::io;
 use std::mem;
 use std::process::Command;
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, geteuid, getppid, setgid, setgroups, setuid};
 use socket2::{SockAddr, SockAddrStorage};
 
 #[expect(clippy::cast_possible_truncation, reason = "the value is 17")]
@@ -34,31 +38,68 @@ pub(super) fn link_broadcast(ifindex: u32, protocol: u16) -> SockAddr {
     unsafe { SockAddr::new(storage, LINK_ADDRESS_LEN) }
 }
 
-/// Gives the calling thread the real-time policy round robin with `priority` (1–99).
-pub(super) fn set_round_robin(priority: i32) -> io::Result<()> {
+/// Gives thread `thread` of this process the policy round robin with a priority (1–99), or the
+/// ordinary one.
+pub(super) fn set_policy(thread: libc::pid_t, priority: Option<i32>) -> io::Result<()> {
     let parameter = libc::sched_param {
-        sched_priority: priority,
+        sched_priority: priority.unwrap_or(0),
     };
-    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: pid 0 is the calling thread, and `parameter` outlives the call.
-    match unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } {
+    let kind = match priority {
+        Some(_) => libc::SCHED_RR,
+        None => libc::SCHED_OTHER,
+    };
+    let policy = kind | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the call reads `parameter`, which outlives it, and nothing else of this process.
+    match unsafe { libc::sched_setscheduler(thread, policy, &raw const parameter) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Has the kernel send TERM to the process of `command` when the thread that starts it ends.
-pub(super) fn die_with_parent(command: &mut Command) {
+/// Gives thread `thread` of this process a nice value.
+pub(super) fn set_nice(thread: u32, nice: i32) -> io::Result<()> {
+    // SAFETY: the call takes numbers only.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, nice) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// What a program becomes before it begins.
+pub(super) struct Guise {
+    /// Mode bits that its files do not get.
+    pub(super) umask: Mode,
+    /// Its user and group, if they are not this process's.
+    pub(super) identity: Option<(Uid, Gid)>,
+    /// All its groups, where it is to have more than its own.
+    pub(super) groups: Option<Vec<Gid>>,
+}
+
+/// Has `command` take on `guise`, and get TERM from the kernel when the thread that starts it
+/// ends.
+pub(super) fn before_exec(command: &mut Command, guise: Guise) {
     use std::os::unix::process::CommandExt;
     let parent = std::process::id();
     let hook = move || {
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)?;
+        umask(guise.umask);
+        match (&guise.groups, guise.identity) {
+            (Some(groups), _) => setgroups(groups)?,
+            (None, Some(_)) if geteuid().is_root() => setgroups(&[])?,
+            (None, _) => {}
+        }
+        if let Some((uid, gid)) = guise.identity {
+            setgid(gid)?;
+            setuid(uid)?;
+        }
+        // A change of user takes it away again, so it comes last.
+        prctl::set_pdeathsig(Signal::SIGTERM)?;
         // The parent may have died before the call above.
-        if nix::unistd::getppid().as_raw().cast_unsigned() != parent {
+        if getppid().as_raw().cast_unsigned() != parent {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         Ok(())
     };
-    // SAFETY: the hook calls prctl(2) and getppid(2), both async-signal-safe, and allocates nothing.
+    // SAFETY: the hook makes system calls only, each of them async-signal-safe on Linux in a
+    // process that has forked and has one thread, and allocates nothing.
     unsafe { command.pre_exec(hook) };
 }

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Writes `text` to `path`, for its owner alone; readers see all of it or what was there before.
+/// Writes `text` to `path` with `mode`; readers see all of it or what was there before.
 ///
 /// The name may lie in `/tmp`: whatever somebody has put there, a link or a pipe, is replaced,
 /// never followed and never waited for.
 ///
 /// # Errors
 /// The system's.
-pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     // Gone already is what is wanted; anything else shows at the next step.
@@ -21,7 +21,7 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = options
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(&beside)?;
     file.write_all(text.as_bytes())
         .and_then(|()| fs::rename(&beside, path))
@@ -41,7 +41,7 @@ mod tests {
         let (path, victim) = (folder.join("stats"), folder.join("victim"));
         fs::write(&victim, "kept").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
-        replace(&path, "new").unwrap();
+        replace(&path, "new", 0o600).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);

@@ -3,6 +3,7 @@
 mod ffi;
 pub mod file;
 pub mod firewall;
+pub mod folder;
 pub mod namespace;
 pub mod netlink;
 pub mod pidfile;

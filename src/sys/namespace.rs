@@ -1,7 +1,9 @@
 //! Namespaces of threads and of whole programs, and what a program inside needs.
 
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -24,6 +26,85 @@ pub fn leave_network() -> io::Result<()> {
 /// The kernel's: it takes `CAP_SYS_ADMIN` over both.
 pub fn enter_network(namespace: impl AsFd) -> io::Result<()> {
     Ok(setns(namespace, CloneFlags::CLONE_NEWNET)?)
+}
+
+/// Where `ip netns add` makes network namespaces.
+const NAMED: &str = "/run/netns";
+/// Where keepalived's pid files of such a namespace lie.
+const PID_FOLDER: &str = "/run/keepalived";
+
+/// A network namespace that cannot be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// There is none of this name.
+    #[error("network namespace {name} cannot be opened: `ip netns add {name}` makes it")]
+    Open {
+        /// Its name.
+        name: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The process may not go there.
+    #[error("network namespace {name} cannot be entered")]
+    Enter {
+        /// Its name.
+        name: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Its own folder for pid files cannot be had.
+    #[error("{PID_FOLDER}/{name} cannot take the place of {PID_FOLDER}")]
+    Folder {
+        /// Name of the namespace.
+        name: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Joins the network namespace `name`, and gives the process a view of `/run` of its own in which
+/// `/run/keepalived` is `/run/keepalived/NAME`, so that daemons of several namespaces do not
+/// meet. keepalived: `net_namespace`. Nothing else of the file system changes, not even
+/// `/etc/netns`.
+///
+/// The calling thread and those it starts later are moved: call it before there is any other.
+///
+/// # Errors
+///
+/// [`JoinError`]; the process is somewhere in between then and should end.
+pub fn join_network(name: &str) -> Result<(), JoinError> {
+    let named = || name.to_owned();
+    let open = |source| JoinError::Open {
+        name: named(),
+        source,
+    };
+    let enter = |source| JoinError::Enter {
+        name: named(),
+        source,
+    };
+    let folder = |source| JoinError::Folder {
+        name: named(),
+        source,
+    };
+    let namespace = File::open(Path::new(NAMED).join(name)).map_err(open)?;
+    enter_network(namespace).map_err(enter)?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|e| enter(e.into()))?;
+    // What is mounted outside later is still seen here, but not the other way round.
+    let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|e| folder(e.into()))?;
+    let own = Path::new(PID_FOLDER).join(name);
+    fs::create_dir_all(&own).map_err(folder)?;
+    let bind = mount(
+        Some(&own),
+        PID_FOLDER,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    );
+    bind.map_err(|e| folder(e.into()))
 }
 
 /// Moves this process to new namespaces of networks and mounts, and its children to one of

@@ -1,12 +1,14 @@
 //! Programs that are started, and who may start them.
 
+use std::ffi::CString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Group, User};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use super::ffi;
 
@@ -216,10 +218,33 @@ fn weakness(metadata: &std::fs::Metadata) -> Option<Weakness> {
     }
 }
 
+/// How programs are started, besides who runs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Mode bits that their files do not get. keepalived: `umask`.
+    pub umask: u32,
+    /// They get all groups of their user. keepalived: `set_supplementary_groups`.
+    pub all_groups: bool,
+}
+
+impl Manner {
+    /// keepalived's umask, where no other is given.
+    pub const UMASK: u32 = 0o177;
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            umask: Self::UMASK,
+            all_groups: false,
+        }
+    }
+}
+
 /// Prepares `argv` to be started as keepalived starts scripts: own process group, nothing open,
 /// another user if asked, and an end when the daemon ends.
 #[must_use]
-pub fn prepare(program: &Path, argv: &[String], identity: Identity) -> Command {
+pub fn prepare(program: &Path, argv: &[String], identity: Identity, manner: Manner) -> Command {
     let mut command = Command::new(program);
     if let Some((name, arguments)) = argv.split_first() {
         command.arg0(name).args(arguments);
@@ -232,11 +257,23 @@ pub fn prepare(program: &Path, argv: &[String], identity: Identity) -> Command {
         command.env_remove(variable);
     }
     command.process_group(0);
-    if identity != Identity::own() {
-        command.uid(identity.uid).gid(identity.gid);
-    }
-    ffi::die_with_parent(&mut command);
+    let other = (identity != Identity::own())
+        .then(|| (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid)));
+    let groups = manner.all_groups.then(|| all_groups(identity)).flatten();
+    let guise = ffi::Guise {
+        umask: Mode::from_bits_truncate(manner.umask),
+        identity: other,
+        groups,
+    };
+    ffi::before_exec(&mut command, guise);
     command
+}
+
+/// Every group of a user; nothing if the user has no name.
+fn all_groups(identity: Identity) -> Option<Vec<Gid>> {
+    let user = User::from_uid(Uid::from_raw(identity.uid)).ok().flatten()?;
+    let name = CString::new(user.name).ok()?;
+    getgrouplist(&name, Gid::from_raw(identity.gid)).ok()
 }
 
 /// The host's name up to the first dot. keepalived: the default of `-i` and `router_id`.

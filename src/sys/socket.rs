@@ -1,6 +1,6 @@
 //! Raw sockets for adverts, and a packet socket for gratuitous ARP and neighbour adverts.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, SockaddrIn6, SockaddrStorage,
+    recvfrom, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
@@ -21,6 +22,9 @@ use crate::wire::vrrp::Rejected;
 /// Bytes of adverts that may wait while the engine is busy: some 1,500 of them.
 const RECEIVE_BUFFER_LEN: usize = 1 << 20;
 
+/// Where an IPv6 header has the source.
+const SOURCE_V6: std::ops::Range<usize> = 8..24;
+
 /// A socket that could not be had or used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,6 +33,15 @@ pub enum Error {
     Open {
         /// Interface that it was for.
         interface: InterfaceName,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Raw sockets need `CAP_NET_RAW`.
+    #[error("cannot open a VRRP socket for {address}")]
+    OpenAnywhere {
+        /// Own address that it was for.
+        address: IpAddr,
         /// The system's answer.
         #[source]
         source: io::Error,
@@ -138,7 +151,8 @@ impl AdvertSocket {
         listen: Listen,
         protocol: ip::Protocol,
     ) -> Result<Self, Error> {
-        let socket = open(interface, ifindex, listen, protocol).map_err(|source| Error::Open {
+        let device = Some((interface, ifindex));
+        let socket = open(device, listen, protocol).map_err(|source| Error::Open {
             interface: interface.clone(),
             source,
         })?;
@@ -152,19 +166,71 @@ impl AdvertSocket {
         Ok(Self { socket })
     }
 
+    /// Opens a raw socket for `protocol` that hears what comes to the own `address` on any
+    /// interface, and sends where the routes lead.
+    ///
+    /// # Errors
+    /// [`Error::OpenAnywhere`].
+    pub fn open_anywhere(address: IpAddr, protocol: ip::Protocol) -> Result<Self, Error> {
+        match open(None, Listen::Address(address), protocol) {
+            Ok(socket) => Ok(Self { socket }),
+            Err(source) => Err(Error::OpenAnywhere { address, source }),
+        }
+    }
+
+    /// Also joins `group` on the interface below a device, numbered `ifindex`.
+    ///
+    /// Nothing more is heard on it. It makes the kernel report the membership from that interface,
+    /// which has an address to do so: switches that look at reports heed no others.
+    ///
+    /// # Errors
+    /// [`Error::Join`].
+    pub fn join_below(
+        &self,
+        interface: &InterfaceName,
+        ifindex: u32,
+        group: IpAddr,
+    ) -> Result<(), Error> {
+        join(&self.socket, ifindex, group).map_err(|source| Error::Join {
+            interface: interface.clone(),
+            group,
+            source,
+        })
+    }
+
     /// Sends a packet that begins with its IP header, of the family that the socket listens to.
     ///
     /// # Errors
     /// [`Error::Send`].
     pub fn send(&self, destination: IpAddr, packet: &[u8]) -> Result<(), Error> {
-        let address = SocketAddr::new(destination, 0).into();
-        match self.socket.send_to(packet, &address) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Error::Send {
-                destination,
-                source,
-            }),
-        }
+        let sent = match (destination, packet.get(SOURCE_V6)) {
+            (IpAddr::V6(group), Some(source)) => self.send_v6(group, source, packet),
+            (address, _) => {
+                let address = SocketAddr::new(address, 0).into();
+                self.socket.send_to(packet, &address).map(drop)
+            }
+        };
+        sent.map_err(|source| Error::Send {
+            destination,
+            source,
+        })
+    }
+
+    /// A device with a virtual MAC address may have no address of its own to send from: the kernel
+    /// is told which one, as it stands in the packet, and does not look for another.
+    fn send_v6(&self, destination: Ipv6Addr, source: &[u8], packet: &[u8]) -> io::Result<()> {
+        let mut address = libc::in6_addr { s6_addr: [0; 16] };
+        address.s6_addr.copy_from_slice(source);
+        let info = libc::in6_pktinfo {
+            ipi6_addr: address,
+            ipi6_ifindex: 0,
+        };
+        let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, 0));
+        let notes = [ControlMessage::Ipv6PacketInfo(&info)];
+        let slices = [IoSlice::new(packet)];
+        let fd = self.socket.as_raw_fd();
+        sendmsg(fd, &slices, &notes, MsgFlags::empty(), Some(&to))?;
+        Ok(())
     }
 
     /// The next packet that waits, or `None`. Never blocks.
@@ -199,8 +265,7 @@ impl AsFd for AdvertSocket {
 }
 
 fn open(
-    interface: &InterfaceName,
-    ifindex: u32,
+    device: Option<(&InterfaceName, u32)>,
     listen: Listen,
     protocol: ip::Protocol,
 ) -> io::Result<Socket> {
@@ -211,7 +276,9 @@ fn open(
         IpAddr::V6(_) => Domain::IPV6,
     };
     let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol))?;
-    socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    if let Some((interface, _)) = device {
+        socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    }
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     match address {
         IpAddr::V4(_) => {
@@ -221,15 +288,20 @@ fn open(
         }
         IpAddr::V6(_) => prepare_v6(&socket)?,
     }
-    if let Listen::Address(address) = listen {
-        match address {
-            IpAddr::V4(_) => socket.set_freebind_v4(true)?,
-            IpAddr::V6(_) => socket.set_freebind_v6(true)?,
+    match listen {
+        Listen::Address(IpAddr::V4(_)) => socket.set_freebind_v4(true)?,
+        // Also to send from an address that is not on this device.
+        Listen::Address(IpAddr::V6(_)) | Listen::Group(IpAddr::V6(_)) => {
+            socket.set_freebind_v6(true)?;
         }
+        Listen::Group(IpAddr::V4(_)) => {}
     }
     let bound: SocketAddr = match address {
         IpAddr::V4(_) => SocketAddr::new(address, 0),
-        IpAddr::V6(v6) => SocketAddrV6::new(v6, 0, 0, scope_id(v6, ifindex)).into(),
+        IpAddr::V6(v6) => {
+            let ifindex = device.map_or(0, |(_, index)| index);
+            SocketAddrV6::new(v6, 0, 0, scope_id(v6, ifindex)).into()
+        }
     };
     socket.bind(&bound.into())?;
     if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_LEN).is_err() {
@@ -323,6 +395,61 @@ impl PacketSocket {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Announce { ifindex, source }),
         }
+    }
+}
+
+/// Ethernet types of what hosts send each other. Not those of the protocols by which switches
+/// find each other: a port speaks them long before it forwards.
+const OF_HOSTS: [i32; 3] = [libc::ETH_P_IP, libc::ETH_P_IPV6, libc::ETH_P_ARP];
+/// Frames that may wait in an [`Ear`]: one says enough.
+const EAR_BUFFER_LEN: usize = 4096;
+
+/// Hears whether other hosts can be heard on an interface, whoever they speak to.
+#[derive(Debug)]
+pub struct Ear {
+    sockets: Vec<Socket>,
+    ifindex: u32,
+}
+
+impl Ear {
+    /// Listens on the interface numbered `ifindex`.
+    ///
+    /// # Errors
+    /// [`Error::OpenPacket`].
+    pub fn open(ifindex: u32) -> Result<Self, Error> {
+        let open = |ethertype: i32| {
+            // Protocol 0: nothing of other interfaces comes before it is bound.
+            let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), None)?;
+            socket.set_recv_buffer_size(EAR_BUFFER_LEN)?;
+            let ethertype = u16::try_from(ethertype).unwrap_or_default();
+            socket.bind(&ffi::link_broadcast(ifindex, ethertype))?;
+            Ok(socket)
+        };
+        let sockets = OF_HOSTS.into_iter().map(open).collect::<io::Result<_>>();
+        match sockets {
+            Ok(sockets) => Ok(Self { sockets, ifindex }),
+            Err(source) => Err(Error::OpenPacket(source)),
+        }
+    }
+
+    /// Number of the interface.
+    #[must_use]
+    pub const fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Whether a frame of another host has come since this was asked last.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        let mut heard = false;
+        for socket in &self.sockets {
+            // One that fails hears no more: its interface has gone.
+            while let Ok((_, from)) = recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut [0; 1]) {
+                // Our own multicast comes back to the host that sends it.
+                heard |= from.is_some_and(|from| from.pkttype() != libc::PACKET_LOOPBACK);
+            }
+        }
+        heard
     }
 }
 

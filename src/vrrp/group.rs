@@ -65,9 +65,12 @@ impl Standing {
                 group: Health::Well,
             };
         };
+        let runs = !matches!(instance.state(), State::Initialize);
         let health = |of_group| {
             let faults = instance.faults().iter();
-            let faults = faults.filter(|f| f.is_of_group() == of_group);
+            // What does not stop this member must not stop the others.
+            let counts = |f: &&Fault| f.is_of_group() == of_group && !(runs && f.only_bars_start());
+            let faults = faults.filter(counts);
             let each = faults.map(|f| match f.is_pending() {
                 true => Health::Pending,
                 false => Health::Faulty,
@@ -159,9 +162,9 @@ pub(super) fn state(members: &[Standing]) -> Option<Transition> {
     }
     match members.iter().map(|m| m.own).max()? {
         Health::Faulty => Some(Transition::Fault),
-        Health::Pending => None,
-        Health::Well if members.iter().all(|m| m.role == Role::Active) => Some(Transition::Active),
-        Health::Well => Some(Transition::Backup),
+        Health::Pending if members.iter().all(|m| m.role == Role::Initialize) => None,
+        _ if members.iter().all(|m| m.role == Role::Active) => Some(Transition::Active),
+        Health::Pending | Health::Well => Some(Transition::Backup),
     }
 }
 

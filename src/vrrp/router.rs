@@ -92,7 +92,7 @@ impl Router {
         self.trackers.get(&id).and_then(RiseFall::up)
     }
 
-    /// Adds an instance in Initialize; it begins with [`Input::Startup`].
+    /// Adds an instance in Initialize, or replaces one; it begins with [`Input::Startup`].
     pub fn add(
         &mut self,
         now: Instant,
@@ -100,6 +100,7 @@ impl Router {
         config: InstanceConfig,
         tracking: Tracking,
     ) {
+        self.remove(id);
         let slot = Slot {
             instance: Instance::new(config),
             tracking,
@@ -492,6 +493,65 @@ mod tests {
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(102));
         assert_eq!(result(&mut router, 20, false), []);
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(100));
+    }
+
+    #[test]
+    fn an_instance_that_replaces_another_inherits_no_timer() {
+        let (mut router, _) = router(5);
+        let due = router.deadline().unwrap();
+        let config = InstanceConfig::new(Vrid::new(51).unwrap());
+        router.add(at(1), ID, config, Tracking::default());
+        assert_eq!(router.deadline(), None);
+        let mut effects = Vec::new();
+        router.handle(due, Event::Deadline, &mut effects);
+        assert_eq!(effects, []);
+    }
+
+    #[test]
+    fn an_owner_that_yielded_and_is_none_after_a_reload_takes_its_new_priority() {
+        let owner = InstanceConfig {
+            priority: Priority::OWNER,
+            start_active: true,
+            ..InstanceConfig::new(Vrid::new(51).unwrap())
+        };
+        let mut router = Router::new();
+        router.add(at(0), ID, owner.clone(), Tracking::default());
+        let mut feed = |millis, input| {
+            router.handle(at(millis), Event::Instance(ID, input), &mut Vec::new());
+        };
+        feed(0, Input::PrimaryAddress("10.0.0.2".parse().unwrap()));
+        feed(0, Input::Startup);
+        for millis in [1000, 2300] {
+            feed(
+                millis,
+                Input::Advert(crate::wire::vrrp::Advert {
+                    source: "10.0.0.1".parse().unwrap(),
+                    priority: Priority::OWNER,
+                    interval: crate::types::Interval::DEFAULT,
+                    version: crate::types::Version::V2,
+                }),
+            );
+        }
+        let config = InstanceConfig {
+            priority: Priority::new(254),
+            ..owner
+        };
+        router.reconfigure(
+            at(3000),
+            ID,
+            config,
+            Tracking::default(),
+            false,
+            &mut Vec::new(),
+        );
+        let mut effects = Vec::new();
+        while !effects.contains(&(ID, Effect::InstallAddresses)) {
+            router.handle(router.deadline().unwrap(), Event::Deadline, &mut effects);
+        }
+        let advert = effects
+            .iter()
+            .find(|(_, e)| matches!(e, Effect::SendAdvert(_)));
+        assert_eq!(advert, Some(&(ID, Effect::SendAdvert(Priority::new(254)))));
     }
 
     #[test]

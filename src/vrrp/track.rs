@@ -34,6 +34,12 @@ impl RiseFall {
         self.up
     }
 
+    /// How many successes it takes to come up, and how many failures to go down.
+    #[must_use]
+    pub const fn counts(&self) -> (u32, u32) {
+        (self.rise, self.fall)
+    }
+
     /// Changes the counts of a reload and keeps the state.
     pub fn set_counts(&mut self, rise: u32, fall: u32) {
         self.rise = rise.max(1);

@@ -18,6 +18,8 @@ pub enum Protocol {
     Vrrp,
     /// An authentication header, then the VRRP message. RFC 2338 §5.3.6.3.
     AuthenticationHeader,
+    /// ICMPv6, of which only router solicitations are taken.
+    Icmpv6,
 }
 
 impl Protocol {
@@ -27,6 +29,7 @@ impl Protocol {
         match self {
             Self::Vrrp => PROTOCOL,
             Self::AuthenticationHeader => 51,
+            Self::Icmpv6 => 58,
         }
     }
 }
@@ -190,6 +193,25 @@ mod tests {
         let mut bytes = emit_v4(Ipv4Addr::LOCALHOST, GROUP_V4, 255, 1, b"12345678");
         bytes.extend_from_slice(&[0; 18]);
         assert_eq!(parse_v4(&bytes).unwrap().payload, b"12345678");
+    }
+
+    #[test]
+    fn only_ipv4_that_carries_vrrp_is_taken() {
+        let good = emit_v4(Ipv4Addr::LOCALHOST, GROUP_V4, 255, 1, b"message!");
+        for (at, value) in [(0, 0x55), (9, 17)] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            assert_eq!(parse_v4(&bytes).unwrap_err(), Rejected::NotVrrp, "{at}");
+        }
+    }
+
+    #[test]
+    fn options_are_skipped_and_no_header_is_shorter_than_twenty_bytes() {
+        let mut bytes = emit_v4(Ipv4Addr::LOCALHOST, GROUP_V4, 255, 1, b"opt.message!");
+        bytes[0] = 0x46;
+        assert_eq!(parse_v4(&bytes).unwrap().payload, b"message!");
+        bytes[0] = 0x44;
+        assert_eq!(parse_v4(&bytes).unwrap_err(), Rejected::Truncated);
     }
 
     proptest! {

@@ -8,17 +8,19 @@ use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::util;
 
 use super::arp::Mac;
-use super::ip::{HOP_LIMIT, header_v6};
+use super::ip::{HOP_LIMIT, Protocol, header_v6};
 
 /// All nodes on the link. RFC 4291 §2.7.1.
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// All routers on the link. RFC 4291 §2.7.1.
+pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// Ethernet address of that group. RFC 2464 §7.
 const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
 const ETHERTYPE: [u8; 2] = [0x86, 0xdd];
-const ICMPV6: u8 = 58;
 /// Position of the checksum, in 16-bit words.
 const CHECKSUM_WORD: usize = 1;
 
+const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
@@ -100,8 +102,41 @@ pub fn unsolicited(mac: Mac, address: Ipv6Addr, router: bool) -> Vec<u8> {
     frame(mac, address, &advert.emit(address, ALL_NODES))
 }
 
+/// Which default router hosts are to prefer. RFC 4191 §2.1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Preference {
+    /// Only without another one.
+    Low,
+    /// As routers that know no preference.
+    #[default]
+    Medium,
+    /// Before all others.
+    High,
+}
+
+impl Preference {
+    const MASK: u8 = 0b0001_1000;
+
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Low => 0b0001_1000,
+            Self::Medium => 0,
+            Self::High => 0b0000_1000,
+        }
+    }
+
+    /// The reserved value counts as medium.
+    const fn of(flags: u8) -> Self {
+        match flags & Self::MASK {
+            0b0001_1000 => Self::Low,
+            0b0000_1000 => Self::High,
+            _ => Self::Medium,
+        }
+    }
+}
+
 /// A router advertisement. RFC 4861 §4.2.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouterAdvert {
     /// Hop limit that hosts are to use; 0 leaves it to them.
     pub hop_limit: u8,
@@ -109,6 +144,8 @@ pub struct RouterAdvert {
     pub managed: bool,
     /// Everything else is to be had by DHCPv6 (O).
     pub other: bool,
+    /// Which default router hosts are to prefer.
+    pub preference: Preference,
     /// For how long it is a default router, in whole seconds up to 65535; zero: it is none.
     pub lifetime: Duration,
     /// For how long a confirmed neighbour counts as reachable, in milliseconds; zero: not said.
@@ -153,6 +190,7 @@ impl RouterAdvert {
             hop_limit: fixed[4],
             managed: fixed[5] & 0x80 != 0,
             other: fixed[5] & 0x40 != 0,
+            preference: Preference::of(fixed[5]),
             lifetime: Duration::from_secs(u16::from_be_bytes([fixed[6], fixed[7]]).into()),
             reachable: Duration::from_millis(u32::from_be_bytes([a, b, c, d]).into()),
             retransmit: Duration::from_millis(u32::from_be_bytes([e, f, g, h]).into()),
@@ -178,7 +216,7 @@ impl RouterAdvert {
     #[must_use]
     pub fn emit(&self, source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
         let flag = |on: bool, flag: u8| if on { flag } else { 0 };
-        let flags = flag(self.managed, 0x80) | flag(self.other, 0x40);
+        let flags = flag(self.managed, 0x80) | flag(self.other, 0x40) | self.preference.bits();
         let mut message = vec![ROUTER_ADVERTISEMENT, 0, 0, 0, self.hop_limit, flags];
         let lifetime = u16::try_from(self.lifetime.as_secs()).unwrap_or(u16::MAX);
         message.extend_from_slice(&lifetime.to_be_bytes());
@@ -204,6 +242,34 @@ impl RouterAdvert {
     pub fn frame(&self, mac: Mac, source: Ipv6Addr) -> Vec<u8> {
         frame(mac, source, &self.emit(source, ALL_NODES))
     }
+
+    /// What a router says that is a default router no longer: a lifetime of zero and, as RFC 4191
+    /// §2.2 has it, no preference. Prefixes live on, since addresses outlive their router.
+    #[must_use]
+    pub fn farewell(&self) -> Self {
+        Self {
+            lifetime: Duration::ZERO,
+            preference: Preference::Medium,
+            prefixes: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Whether a packet with this ICMPv6 message asks for a router advertisement. RFC 4861 §6.1.1; the
+/// kernel has looked at the checksum.
+#[must_use]
+pub fn is_router_solicitation(source: Ipv6Addr, hop_limit: u8, message: &[u8]) -> bool {
+    let Some((fixed, rest)) = message.split_first_chunk::<8>() else {
+        return false;
+    };
+    let Some(mut options) = options(rest) else {
+        return false;
+    };
+    let names_itself = options.any(|(kind, _)| kind == SOURCE_LINK_ADDRESS);
+    let nobody = source.is_unspecified() && names_itself;
+    let asks = fixed[0] == ROUTER_SOLICITATION && fixed[1] == 0;
+    asks && hop_limit == HOP_LIMIT && !nobody
 }
 
 impl Prefix {
@@ -272,7 +338,13 @@ fn finish(mut message: Vec<u8>, source: Ipv6Addr, destination: Ipv6Addr) -> Vec<
 fn frame(mac: Mac, source: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut frame = [ALL_NODES_MAC, mac].concat();
     frame.extend_from_slice(&ETHERTYPE);
-    let header = header_v6(source, ALL_NODES, HOP_LIMIT, ICMPV6, message.len());
+    let header = header_v6(
+        source,
+        ALL_NODES,
+        HOP_LIMIT,
+        Protocol::Icmpv6.number(),
+        message.len(),
+    );
     frame.extend_from_slice(&header);
     frame.extend_from_slice(message);
     frame
@@ -329,6 +401,41 @@ mod tests {
         assert_eq!(NeighbourAdvert::parse(&message), None);
     }
 
+    #[test]
+    fn a_solicitation_is_heeded_only_if_it_is_well_formed_and_of_this_link() {
+        let host: Ipv6Addr = "fe80::5".parse().unwrap();
+        let plain = [133, 0, 0, 0, 0, 0, 0, 0];
+        let named = [&plain[..], &[1, 1, 2, 0, 0, 0, 0, 5]].concat();
+        let empty_option = [&plain[..], &[1, 0, 2, 0, 0, 0, 0, 5]].concat();
+        let asks = |source, hops, message: &[u8]| is_router_solicitation(source, hops, message);
+        assert!(asks(host, 255, &plain) && asks(host, 255, &named));
+        assert!(asks(Ipv6Addr::UNSPECIFIED, 255, &plain));
+        assert!(!asks(Ipv6Addr::UNSPECIFIED, 255, &named));
+        assert!(!asks(host, 254, &plain), "from afar");
+        assert!(!asks(host, 255, &plain[..7]), "cut short");
+        assert!(!asks(host, 255, &empty_option));
+        assert!(
+            !asks(host, 255, &[133, 1, 0, 0, 0, 0, 0, 0]),
+            "another code"
+        );
+        assert!(
+            !asks(host, 255, &[134, 0, 0, 0, 0, 0, 0, 0]),
+            "another type"
+        );
+    }
+
+    #[test]
+    fn a_farewell_is_no_default_router_and_has_no_preference() {
+        let advert = RouterAdvert {
+            hop_limit: 64,
+            lifetime: Duration::from_secs(600),
+            preference: Preference::High,
+            ..RouterAdvert::default()
+        };
+        let message = advert.farewell().emit(VIP, ALL_NODES);
+        assert_eq!(message.get(4..8), Some(&[64, 0, 0, 0][..]));
+    }
+
     fn prefixes() -> impl Strategy<Value = Prefix> {
         (
             any::<u128>(),
@@ -365,10 +472,13 @@ mod tests {
         fn a_router_advert_parses_as_it_was_emitted(
             hop_limit in any::<u8>(), flags in any::<(bool, bool)>(), lifetime in any::<u16>(),
             times in any::<(u32, u32)>(), mac in any::<Option<Mac>>(), mtu in any::<Option<u32>>(),
+            preference in proptest::sample::select(vec![
+                Preference::Low, Preference::Medium, Preference::High,
+            ]),
             prefixes in proptest::collection::vec(prefixes(), 0..4),
         ) {
             let advert = RouterAdvert {
-                hop_limit, managed: flags.0, other: flags.1,
+                hop_limit, managed: flags.0, other: flags.1, preference,
                 lifetime: Duration::from_secs(lifetime.into()),
                 reachable: Duration::from_millis(times.0.into()),
                 retransmit: Duration::from_millis(times.1.into()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use vipd::lab::{Host, Process};
 
-use super::{Folder, VIP, wait_for};
+use super::{Folder, wait_for};
 
 const FOLDER: &str = "/usr/lib/frr";
 
@@ -22,48 +22,42 @@ pub fn installed() -> bool {
 }
 
 /// A virtual router of FRR's on `eth0`, with its macvlan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Router {
     pub version: u8,
     pub priority: u8,
-    pub interval_millis: u32,
-    pub vip: String,
+    pub interval: Duration,
+    /// All of one family.
+    pub vips: &'static [&'static str],
 }
 
-impl Default for Router {
-    fn default() -> Self {
-        Self {
-            version: 3,
-            priority: 100,
-            interval_millis: 500,
-            vip: VIP.to_owned(),
-        }
+impl Router {
+    fn is_v6(&self) -> bool {
+        self.vips.iter().any(|vip| vip.contains(':'))
     }
 }
 
 /// Both daemons; the virtual router ends with them.
 pub struct Frr {
     pub vrrpd: Process,
-    _zebra: Process,
+    pub zebra: Process,
 }
 
 /// Makes the macvlan that FRR wants to find, once for a host.
 pub fn prepare(host: &Host, router: &Router) {
-    let v6 = router.vip.contains(':');
-    let (mac, bits) = if v6 {
-        ("00:00:5e:00:02:33", 128)
+    let (mac, bits) = if router.is_v6() {
+        ("00:00:5e:00:02:33", "128 nodad")
     } else {
-        ("00:00:5e:00:01:33", 32)
+        ("00:00:5e:00:01:33", "32")
     };
-    let address = format!("{}/{bits}", router.vip);
-    let lines = [
+    let mut lines = vec![
         "link add vrrp51 link eth0 type macvlan mode bridge".to_owned(),
         format!("link set vrrp51 address {mac}"),
-        format!("addr add {address} dev vrrp51 nodad"),
-        "link set vrrp51 up".to_owned(),
     ];
+    let address = |vip| format!("addr add {vip}/{bits} dev vrrp51");
+    lines.extend(router.vips.iter().map(address));
+    lines.push("link set vrrp51 up".to_owned());
     for line in lines {
-        let line = if v6 { line } else { line.replace(" nodad", "") };
         let mut command = Command::new("ip");
         let mut process = host.spawn(command.args(line.split(' '))).unwrap();
         let status = process.wait(Duration::from_secs(5)).expect("ip ends");
@@ -76,16 +70,17 @@ pub fn start(host: &Host, folder: &Folder, router: &Router) -> Frr {
     let own = folder.0.join(format!("frr-{}", host.name()));
     let _ = fs::remove_dir_all(&own);
     fs::create_dir_all(&own).unwrap();
-    let family = if router.vip.contains(':') {
-        "ipv6"
-    } else {
-        "ip"
-    };
-    let text = format!(
+    let family = if router.is_v6() { "ipv6" } else { "ip" };
+    let mut text = format!(
         "interface eth0\n vrrp 51 version {}\n vrrp 51 priority {}\n \
-         vrrp 51 advertisement-interval {}\n vrrp 51 {family} {}\n",
-        router.version, router.priority, router.interval_millis, router.vip
+         vrrp 51 advertisement-interval {}\n",
+        router.version,
+        router.priority,
+        router.interval.as_millis()
     );
+    for vip in router.vips {
+        text += &format!(" vrrp 51 {family} {vip}\n");
+    }
     fs::write(own.join("vrrpd.conf"), text).unwrap();
     fs::write(own.join("zebra.conf"), "").unwrap();
     // Both give up root for a user of their own.
@@ -108,7 +103,7 @@ pub fn start(host: &Host, folder: &Folder, router: &Router) -> Frr {
     thread::sleep(Duration::from_millis(200));
     Frr {
         vrrpd: daemon(host, &own, "vrrpd"),
-        _zebra: zebra,
+        zebra,
     }
 }
 

@@ -109,6 +109,13 @@ pub fn statistics(daemon: &Process, file: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
+/// A number of keepalived's statistics text.
+pub fn counted(statistics: &str, heading: &str, label: &str) -> u64 {
+    let block = statistics.split(&format!("{heading}:\n")).nth(1).unwrap();
+    let line = block.lines().find(|l| l.trim_start().starts_with(label));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 /// keepalived in the foreground on `host`, with pid files of its own.
 pub fn keepalived(host: &Host, file: &Path) -> Process {
     let mut command = Command::new("keepalived");
@@ -142,6 +149,27 @@ fn end_process_of(pid_file: &Path) {
         wait_for("keepalived's child ends", SOON, || !lives());
     }
     let _ = fs::remove_file(pid_file);
+}
+
+/// Compares a page of `docs` with what it is made from; `UPDATE_DOCS=1` writes it instead.
+#[track_caller]
+pub fn page(name: &str, text: &str) {
+    written("docs", name, text);
+}
+
+/// Compares a file of the project, or writes it.
+pub fn written(folder: &str, name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "{folder}/{name} is stale: run with UPDATE_DOCS=1"
+    );
 }
 
 /// A host `name` with `address` on the lab's network.

@@ -2,7 +2,8 @@
 //!
 //! keepalived-syntax.md §8.
 
-use super::{Expander, Frame, Item, identifier};
+use super::parameter::identifier;
+use super::{Expander, Frame, Item};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::lex::{Line, is_blank};
 

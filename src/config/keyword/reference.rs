@@ -34,20 +34,55 @@ pub fn reference() -> String {
     page
 }
 
-fn line(block: Block, keyword: &Keyword) -> String {
-    let support = match keyword.support {
+/// Everything there is to know of the keyword `name`, in each block that has it; nothing if
+/// none has.
+#[must_use]
+pub fn explanation(name: &str) -> Option<String> {
+    let mut text = String::new();
+    for block in Block::ALL {
+        let Some(keyword) = block.keyword(name) else {
+            continue;
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let place = if block == Block::Root {
+            "outside of blocks".to_owned()
+        } else {
+            block.path().to_owned()
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name}, in {place}: {}", keyword.help);
+        let keepalived = since::since(block, name).map(|version| format!("since {version}"));
+        let lines = [
+            ("write", format!("{name} {}", arguments(keyword.arguments))),
+            ("default", keyword.default.to_owned()),
+            ("keepalived", keepalived.unwrap_or_default()),
+            ("vipd", support(keyword)),
+        ];
+        for (label, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
+            let _ = writeln!(text, "    {label:<12}{}", line.trim_end());
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn support(keyword: &Keyword) -> String {
+    match keyword.support {
         Support::Works => "works".to_owned(),
-        Support::Inactive("this option") => "inactive".to_owned(),
         Support::Inactive(needs) => format!("inactive: needs {needs}"),
         Support::Accepted(why) => format!("accepted: {why}"),
-    };
+    }
+}
+
+fn line(block: Block, keyword: &Keyword) -> String {
     format!(
         "| `{}` | {} | {} | {} | {} | {} |\n",
         keyword.name,
         cell(&arguments(keyword.arguments)),
         cell(keyword.default),
         since::since(block, keyword.name).unwrap_or_default(),
-        cell(&support),
+        cell(&support(keyword)),
         cell(keyword.help),
     )
 }

@@ -9,11 +9,11 @@ use super::{Block, Keyword, row};
 #[rustfmt::skip]
 pub(super) const ROOT: &[Keyword] = &[
     row("linkbeat_use_polling", Nothing, "off", Accepted("the kernel reports link state"), "poll link state of interfaces with ioctl/MII instead of relying on netlink"),
-    row("net_namespace", Words("NAME"), "none", Inactive("network namespaces"), "run the whole daemon inside the named network namespace"),
+    row("net_namespace", Words("NAME"), "none", Works, "run the whole daemon inside the named network namespace"),
     row("net_namespace_ipvs", Optional("[NAME]"), "same as net_namespace", Inactive("LVS"), "namespace used by the checker process and IPVS"),
     row("namespace_with_ipsets", Nothing, "off", Accepted("ipsets are not used"), "allow ipsets together with a network namespace even when the kernel is old (ipsets not namespace aware before Linux 3.13)"),
-    row("use_pid_dir", Nothing, "off", Inactive("this option"), "place pid files in RUNSTATEDIR/keepalived/ instead of directly in RUNSTATEDIR"),
-    row("instance", Words("NAME"), "none", Inactive("this option"), "instance name for running several daemons"),
+    row("use_pid_dir", Nothing, "off", Works, "place pid files in RUNSTATEDIR/keepalived/ instead of directly in RUNSTATEDIR"),
+    row("instance", Words("NAME"), "none", Works, "instance name for running several daemons"),
     row("child_wait_time", Integer { unit: Seconds, min: 0, max: 4_294_967_295 }, "5", Accepted("there are no children to wait for"), "how long the parent waits for children to exit at shutdown before it kills them"),
     row("global_defs", Block(Block::Globals), "", Works, "opens the global definitions block"),
     row("track_group", NamedBlock(Block::TrackGroup), "", Inactive("static addresses and routes"), "declares a set of vrrp instances whose states control tracked static addresses/routes/rules"),

@@ -53,31 +53,4 @@ mod tests {
             assert!(block.keyword(keyword).is_some(), "{keyword}");
         }
     }
-
-    #[test]
-    fn the_reference_agrees() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../shared/reference/keepalived-keywords.tsv"
-        );
-        let Ok(text) = std::fs::read_to_string(path) else {
-            println!("skipped: {path} is not here");
-            return;
-        };
-        for line in text.lines().skip(1) {
-            let columns: Vec<_> = line.split('\t').collect();
-            let (place, keyword, version) = (columns[1], columns[2], columns[6]);
-            if columns[7] != "registered" || version.is_empty() {
-                continue;
-            }
-            let place = place.replace("SSL_GET/url", "HTTP_GET/url");
-            let block = Block::ALL.into_iter().find(|b| b.path() == place);
-            let ours = block.and_then(|block| since(block, keyword));
-            assert_eq!(
-                ours,
-                Some(version.trim_end_matches('+')),
-                "{place} {keyword}"
-            );
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::types::{InterfaceName, VirtualAddress};
 use crate::wire::vrrp::{self, most_addresses};
 
 /// One address in two instances.
-const SHARED: Code = Code(442);
+const SHARED: Code = Code(453);
 /// The first or last address of a network.
 const NO_HOST: Code = Code(443);
 /// A virtual address that is a node's own.
@@ -81,7 +81,7 @@ impl Linter<'_> {
                 "this node sends its adverts from",
                 self.at(instance, &keywords),
             )
-        } else if peers.iter().any(|peer| peer.address == ip) {
+        } else if peers.iter().any(|peer| peer.host == ip.into()) {
             ("a peer has", self.at(instance, &["unicast_peer"]))
         } else {
             return;
@@ -150,7 +150,8 @@ impl Linter<'_> {
 
     /// What the file tells of the interface's networks.
     fn outside(&mut self, instance: &Instance) {
-        let Some(source) = instance.transport.source() else {
+        let (Some(interface), Some(source)) = (&instance.interface, instance.transport.source())
+        else {
             return;
         };
         let outside = |a: &&VirtualAddress| {
@@ -164,7 +165,6 @@ impl Linter<'_> {
         };
         let line = self.line(instance, address);
         let place = self.at(instance, &["unicast_src_ip", "mcast_src_ip"]);
-        let interface = &instance.interface;
         let message = format!("{address} and {source} on {interface} are not of one network");
         self.note(OUTSIDE, message)
             .at(line, "")
@@ -177,7 +177,9 @@ impl Linter<'_> {
     /// Neighbours answer only for addresses of their own network.
     pub(super) fn of_no_network(&mut self, instance: &Instance, networks: &Networks) {
         for address in instance.all_addresses() {
-            let interface = address.interface.as_ref().unwrap_or(&instance.interface);
+            let Some(interface) = instance.interface_of(address) else {
+                continue;
+            };
             let Some(own) = networks.get(interface) else {
                 continue;
             };
@@ -206,11 +208,11 @@ impl Linter<'_> {
 
     /// Two instances of one node that move the same address take it away from each other.
     pub(super) fn shared_addresses(&mut self) {
-        let mut seen: BTreeMap<(IpAddr, &InterfaceName), &Instance> = BTreeMap::new();
+        let mut seen: BTreeMap<(IpAddr, Option<&InterfaceName>), &Instance> = BTreeMap::new();
         let mut twice = Vec::new();
         for instance in &self.loaded.config.instances {
             for address in instance.all_addresses() {
-                let interface = address.interface.as_ref().unwrap_or(&instance.interface);
+                let interface = instance.interface_of(address);
                 match seen.insert((address.address, interface), instance) {
                     Some(other) if other.name != instance.name => {
                         twice.push((other, instance, address));
@@ -361,7 +363,7 @@ mod tests {
             )
         };
         let own = list("192.0.2.10/24");
-        assert_eq!(codes(&other("192.0.2.10/24"), &own), [442]);
+        assert_eq!(codes(&other("192.0.2.10/24"), &own), [453]);
         assert_eq!(codes(&other("192.0.2.11/24"), &own), NONE);
         assert_eq!(codes(&other("192.0.2.10/24 dev eth1"), &own), NONE);
     }

@@ -8,7 +8,7 @@ use crate::config::model::{Authentication, Instance, Transport};
 use crate::types::{Priority, Version};
 
 /// Strict mode makes the addresses unreachable.
-const STRICT: Code = Code(441);
+const STRICT: Code = Code(452);
 /// A node sends to itself.
 const OWN_PEER: Code = Code(450);
 /// A number that many examples use.
@@ -67,7 +67,7 @@ impl Linter<'_> {
         else {
             return;
         };
-        if !peers.iter().any(|peer| peer.address == *source) {
+        if !peers.iter().any(|peer| peer.host == (*source).into()) {
             return;
         }
         let place = self.at(instance, &[&source.to_string(), "unicast_peer"]);
@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn strict_mode_that_makes_addresses_unreachable_is_found() {
         let strict = "global_defs {\nvrrp_strict\n}\n";
-        assert_eq!(codes(strict, VIP), [441]);
+        assert_eq!(codes(strict, VIP), [452]);
         assert_eq!(codes(strict, &format!("{VIP}priority 255\n")), NONE);
         assert_eq!(codes(strict, &format!("version 3\n{VIP}accept\n")), NONE);
         assert_eq!(codes(strict, &format!("version 3\n{VIP}no_accept\n")), NONE);
-        assert_eq!(codes("", &format!("strict_mode on\n{VIP}")), [441]);
+        assert_eq!(codes("", &format!("strict_mode on\n{VIP}")), [452]);
         assert_eq!(codes("", VIP), NONE);
     }
 

@@ -144,7 +144,7 @@ impl Lowering {
             "noprefixroute" => address.no_prefix_route = true,
             "autojoin" => address.autojoin = true,
             "no_track" => address.untracked = true,
-            "use_vmac" => self.inactive_word(option),
+            "use_vmac" => address.virtual_mac = true,
             "track_group" => {
                 self.operand(option, words);
                 self.inactive_word(option);

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Lowering;
 use super::globals::Garp;
 use super::instance::{AuthType, Draft};
+use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, Instance, Transport};
 use crate::config::source::Span;
-use crate::types::{Family, InterfaceName, Interval, Priority, Version, Vrid};
+use crate::types::{Family, Interval, Priority, Version, Vrid};
 use crate::vrrp::instance::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
 
 /// Most addresses an advert can carry.
@@ -27,28 +27,35 @@ impl Lowering {
             self.complete_one(draft);
         }
         self.conflicts();
+        self.shared_macs();
         self.prune_groups();
         self.script_security();
     }
 
     fn complete_one(&mut self, mut draft: Draft) {
+        let both = self.beyond.both_versions.contains(&draft.name);
+        let require_link_local = self.beyond.require_link_local.contains(&draft.name);
         let version = self.version(&draft);
         let priority = self.priority(&mut draft);
         let owner = priority == Priority::OWNER;
         let vrid = self.vrid(&draft);
-        let interface = self.carrier(&draft);
+        let reachable = draft.interface.is_some() || self.without_interface(&mut draft);
         if draft.strict {
             self.strict(&mut draft, owner, version);
         }
         self.preemption(&mut draft, owner);
         self.owner_and_late_timer(&mut draft, owner);
         let interval = self.interval(&draft, version);
-        let authentication = self.settle_authentication(&draft, version, interval);
+        let spoken = if both { Version::V2 } else { version };
+        let authentication = self.settle_authentication(&draft, spoken, interval);
+        self.family_has(&draft, both, require_link_local);
+        if both {
+            self.fits_both_versions(&draft, interval);
+        }
         let transport = self.transport(&draft);
         let runs = self.settle_addresses(&mut draft, version);
-        self.trackers(&mut draft, interface.as_ref(), owner);
-        let (Some(vrid), Some(interface), Some(authentication), true) =
-            (vrid, interface, authentication, runs)
+        self.trackers(&mut draft, owner);
+        let (Some(vrid), Some(authentication), true) = (vrid, authentication, runs && reachable)
         else {
             return;
         };
@@ -56,20 +63,19 @@ impl Lowering {
             self.no_ipvlan(&draft);
             return;
         }
-        if draft.family == Some(Family::V6) && draft.virtual_mac.is_some() {
-            self.left_out(&draft, "virtual MACs over IPv6 are not active yet");
-            return;
-        }
+        self.address_macs(&mut draft);
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
-        let moves_clients = virtual_mac.as_ref().is_some_and(|v| !v.advertise_from_base);
+        let router_advertisement = self.router_advertisement(&draft);
         let protocol = InstanceConfig {
-            handover_overlap: if moves_clients {
-                Duration::ZERO
-            } else {
-                HANDOVER_OVERLAP
+            // Whoever still answers for an address does so from the same MAC address as the new
+            // router, and draws the switch back to itself.
+            handover_overlap: match virtual_mac {
+                Some(_) => Duration::ZERO,
+                None => HANDOVER_OVERLAP,
             },
             family: draft.family.unwrap_or_default(),
             version,
+            with_version_2: both,
             priority,
             advertisement_interval: interval,
             preempt_mode: draft.preempt,
@@ -81,18 +87,20 @@ impl Lowering {
             owner_hears_adverts: !(owner && draft.defaults.owner_ignore_adverts),
             late_timer_priority: draft.late_timer_priority,
             announcement: announcement(&draft.garp, &draft.defaults.garp),
+            router_advertisement,
             ..InstanceConfig::new(vrid)
         };
         let accept_mode = owner || draft.accept.unwrap_or(!draft.strict);
         self.out.config.instances.push(Instance {
             name: draft.name,
-            interface,
+            interface: draft.interface,
             protocol,
             authentication,
             transport,
             addresses: draft.addresses.into_iter().map(|a| a.0).collect(),
             excluded: draft.excluded.into_iter().map(|a| a.0).collect(),
             checksum_without_pseudo_header: draft.checksum_as_v2,
+            require_link_local,
             virtual_mac,
             accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
@@ -132,6 +140,73 @@ impl Lowering {
         }
     }
 
+    /// Refuses keys of `vipd.toml` that the family of the instance has no use for.
+    fn family_has(&mut self, draft: &Draft, both: bool, require_link_local: bool) {
+        let v6 = draft.family == Some(Family::V6);
+        let (key, why, help) = if both && v6 {
+            (
+                "version = \"both\"",
+                "no RFC has version 2 over IPv6",
+                "write `version = 3`, or leave it out",
+            )
+        } else if require_link_local && !v6 {
+            (
+                "require_link_local",
+                "IPv4 has no link-local address in adverts",
+                "take `require_link_local` out",
+            )
+        } else {
+            return;
+        };
+        let keyword = if both && v6 { "version" } else { "" };
+        self.push(
+            Diagnostic::new(
+                Severity::Error,
+                Code(507),
+                Class::General,
+                format!("`{}` cannot have `{key}`: {why}", draft.name),
+            )
+            .label(self.at(draft, keyword), "")
+            .help(help),
+        );
+    }
+
+    /// What does not go with version 2 beside version 3. RFC 9568 §8.4.2.
+    fn fits_both_versions(&mut self, draft: &Draft, interval: Interval) {
+        if draft.auth_type == Some(AuthType::Ah) {
+            self.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    Code(504),
+                    Class::General,
+                    "an authentication header does not go with both versions",
+                )
+                .label(self.at(draft, "authentication"), "version 3 has none")
+                .help("use `auth.password`, which version 2 carries, or `auth.hmac`"),
+            );
+        }
+        if !interval.centis().is_multiple_of(100) {
+            let whole = interval.whole_secs();
+            self.push(
+                Diagnostic::new(
+                    Severity::Advice,
+                    Code(508),
+                    Class::Silent,
+                    format!(
+                        "routers that speak version 2 alone are told {whole} s, and take over \
+                         {} s after the last advert at the earliest",
+                        u32::from(whole) * u32::from(draft.defaults.down_timer_adverts)
+                    ),
+                )
+                .label(
+                    self.at(draft, "advert_int"),
+                    "version 2 carries whole seconds",
+                )
+                .help("write whole seconds if such a router has to be as fast as the others"),
+            );
+        }
+    }
+
     /// RFC 9568 §5.2.9. keepalived complains in strict mode, else it only writes to the log.
     fn link_local_first(&mut self, draft: &Draft) {
         let Some((first, span)) = draft.addresses.first() else {
@@ -143,7 +218,10 @@ impl Lowering {
         if address.is_unicast_link_local() {
             return;
         }
-        let (severity, class) = if draft.strict {
+        let demanded = self.beyond.require_link_local.contains(&draft.name);
+        let (severity, class) = if demanded {
+            (Severity::Error, Class::General)
+        } else if draft.strict {
             (Severity::Warning, Class::General)
         } else {
             (Severity::Advice, Class::Silent)
@@ -203,41 +281,59 @@ impl Lowering {
         draft.vrid
     }
 
-    fn carrier(&mut self, draft: &Draft) -> Option<InterfaceName> {
-        if draft.interface.is_none() {
-            if draft.source.is_some() && !draft.peers.is_empty() {
-                self.left_out(draft, "an instance without an interface is not active yet");
-                return None;
-            }
-            self.push(
-                Diagnostic::new(
-                    Severity::Error,
-                    Code(412),
-                    if draft.peers.is_empty() {
-                        Class::Fatal
-                    } else {
-                        Class::General
-                    },
-                    format!("`{}` has no interface", draft.name),
-                )
+    /// Whether an instance may run without an interface: one with peers, whose adverts go where the
+    /// routes lead. keepalived: since 2.2.8.
+    fn without_interface(&mut self, draft: &mut Draft) -> bool {
+        let link_local = |a: &IpAddr| matches!(a, IpAddr::V6(a) if a.is_unicast_link_local());
+        let peers = draft.peers.iter().filter_map(|peer| peer.host.address());
+        let on_one_link = peers.chain(draft.source).any(|a| link_local(&a));
+        let (class, why, help) = if draft.peers.is_empty() {
+            (Class::Fatal, "", "write `interface NAME`")
+        } else if draft.source.is_none() {
+            let help = "write `interface NAME`, or `unicast_src_ip ADDRESS` to do without";
+            (Class::General, "", help)
+        } else if on_one_link {
+            let help = "write `interface NAME`, or use addresses that are not link-local";
+            (Class::Fatal, ", which link-local addresses need", help)
+        } else if draft.virtual_mac.is_some() || draft.ipvlan {
+            let why = ", which a device with an address of its own needs";
+            (Class::General, why, "write `interface NAME`")
+        } else {
+            self.give_carriers(draft);
+            return true;
+        };
+        let message = format!("`{}` has no interface{why}", draft.name);
+        self.push(
+            Diagnostic::new(Severity::Error, Code(412), class, message)
                 .label(draft.span, "")
-                .help("write `interface NAME`"),
-            );
-        }
-        draft.interface.clone()
+                .help(help),
+        );
+        false
     }
 
-    /// Something that keeps the instance from running, which keepalived could do.
-    fn left_out(&mut self, draft: &Draft, why: &str) {
-        self.push(
-            Diagnostic::new(
-                Severity::Error,
-                Code(413),
-                Class::Silent,
-                format!("`{}` cannot run: {why}", draft.name),
-            )
-            .label(draft.span, "left out"),
-        );
+    /// Addresses without an interface go to the default one.
+    fn give_carriers(&mut self, draft: &mut Draft) {
+        let Some(default) = self.defaults.default_interface.clone() else {
+            return;
+        };
+        let all = draft.addresses.iter_mut().chain(&mut draft.excluded);
+        for (address, span) in all.filter(|(address, _)| address.interface.is_none()) {
+            address.interface = Some(default.clone());
+            let message = format!(
+                "`{}` has no interface, so {} goes to {default}, the default one",
+                draft.name, address.address
+            );
+            self.push(
+                Diagnostic::new(Severity::Warning, Code(441), Class::Silent, message)
+                    .label(*span, "")
+                    .help(format!("write `dev {default}` behind it if this is meant")),
+            );
+            self.out.interfaces.push(InterfaceUse {
+                name: default.clone(),
+                instance: draft.name.clone(),
+                span: *span,
+            });
+        }
     }
 
     pub(super) fn correct(&mut self, draft: &Draft, keyword: &str, what: &str) {
@@ -485,6 +581,7 @@ impl Lowering {
                 peers: draft.peers.clone(),
                 ttl: draft.ttl.unwrap_or(255),
                 check_source: draft.check_source,
+                old_checksum: draft.old_checksum,
             };
         }
         if draft.unicast && draft.fault_without_peers {
@@ -498,6 +595,7 @@ impl Lowering {
                 peers: Vec::new(),
                 ttl: draft.ttl.unwrap_or(255),
                 check_source: draft.check_source,
+                old_checksum: draft.old_checksum,
             };
         }
         if draft.unicast {
@@ -565,10 +663,11 @@ impl Lowering {
         true
     }
 
-    fn trackers(&mut self, draft: &mut Draft, own: Option<&InterfaceName>, owner: bool) {
+    fn trackers(&mut self, draft: &mut Draft, owner: bool) {
+        let own = draft.interface.clone();
         let interfaces = std::mem::take(&mut draft.track_interfaces);
         for (tracked, span) in interfaces {
-            if Some(&tracked.interface) == own && !draft.ignore_own_interface {
+            if Some(&tracked.interface) == own.as_ref() && !draft.ignore_own_interface {
                 self.push(
                     Diagnostic::new(
                         Severity::Warning,
@@ -612,11 +711,7 @@ impl Lowering {
         let mut found = Vec::new();
         let mut seen: BTreeMap<_, Vec<&Instance>> = BTreeMap::new();
         for instance in &self.out.config.instances {
-            let key = (
-                instance.interface.clone(),
-                instance.protocol.family,
-                instance.protocol.vrid,
-            );
+            let key = (instance.protocol.family, instance.protocol.vrid);
             let others = seen.entry(key).or_default();
             if let Some(other) = others.iter().find(|other| clash(other, instance)) {
                 found.push((
@@ -657,6 +752,12 @@ impl Lowering {
 
 /// Whether adverts of one could be taken for the other's.
 fn clash(one: &Instance, other: &Instance) -> bool {
+    // Without an interface, packets to the source address come from all of them.
+    if let (Some(a), Some(b)) = (&one.interface, &other.interface)
+        && a != b
+    {
+        return false;
+    }
     match (&one.transport, &other.transport) {
         (Transport::Multicast { group: a, .. }, Transport::Multicast { group: b, .. }) => a == b,
         (
@@ -678,6 +779,8 @@ fn clash(one: &Instance, other: &Instance) -> bool {
 fn announcement(own: &Garp, global: &Garp) -> Announcement {
     let seconds = |n: Option<u32>| n.filter(|n| *n > 0).map(|n| Duration::from_secs(n.into()));
     let delay = own.delay.or(global.delay).or(Some(5));
+    let elsewhere = own.elsewhere.or(global.elsewhere);
+    let elsewhere = elsewhere.filter(|e| e.seconds > 0);
     let repeat = own.repeat.or(global.repeat).unwrap_or(5);
     Announcement {
         repeat,
@@ -686,6 +789,7 @@ fn announcement(own: &Garp, global: &Garp) -> Announcement {
         refresh_repeat: own.refresh_repeat.or(global.refresh_repeat).unwrap_or(1),
         lower_priority_repeat: own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat),
         lower_priority_delay: seconds(own.lower_delay.or(global.lower_delay).or(delay)),
-        elsewhere: seconds(own.elsewhere.or(global.elsewhere)),
+        elsewhere: seconds(elsewhere.map(|e| e.seconds)),
+        elsewhere_devices_only: elsewhere.is_some_and(|e| !e.all),
     }
 }

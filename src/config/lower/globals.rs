@@ -10,7 +10,7 @@ use crate::config::keyword::Unit;
 use crate::config::lex::Token;
 use crate::config::model::{Gaps, PacingGroup};
 use crate::config::parse::{Body, Statement};
-use crate::types::Version;
+use crate::types::{InterfaceName, Version};
 use crate::wire::ip::{GROUP_V4, GROUP_V6};
 
 /// Values that an instance takes over when its block is opened.
@@ -28,6 +28,8 @@ pub(super) struct Defaults {
     pub(super) check_source: bool,
     pub(super) group4: Ipv4Addr,
     pub(super) group6: Ipv6Addr,
+    /// Where addresses go that name no interface, in an instance without one.
+    pub(super) default_interface: Option<InterfaceName>,
 }
 
 /// Announcement settings, in the units of the file.
@@ -39,8 +41,16 @@ pub(super) struct Garp {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_delay: Option<u32>,
     pub(super) lower_repeat: Option<u32>,
-    /// `garp_extra_if all`; without `all` it is about virtual MACs only.
-    pub(super) elsewhere: Option<u32>,
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// `garp_extra_if`: announcements on interfaces that are not the instance's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// 0 is never.
+    pub(super) seconds: u32,
+    /// Without, only interfaces with a virtual MAC address count.
+    pub(super) all: bool,
 }
 
 impl Default for Defaults {
@@ -58,6 +68,7 @@ impl Default for Defaults {
             check_source: false,
             group4: GROUP_V4,
             group6: GROUP_V6,
+            default_interface: InterfaceName::new("eth0"),
         }
     }
 }
@@ -111,6 +122,10 @@ impl Lowering {
         let first = || statement.argument(0).map(str::to_owned);
         match name {
             "router_id" => self.out.config.globals.router_id = first(),
+            "default_interface" => {
+                let name = self.interface_name(statement.arguments.first());
+                self.defaults.default_interface = name;
+            }
             "script_user" => self.out.config.globals.script_user = user(&statement.arguments),
             "enable_script_security" => self.out.config.globals.script_security = true,
             "vrrp_version" => {
@@ -184,20 +199,22 @@ impl Lowering {
                     self.out.config.pacing.default.ndisc = gap;
                 }
             }
-            "vrrp_garp_extra_if" => {
-                if let Some(seconds) = self.elsewhere(statement, 1) {
-                    self.defaults.garp.elsewhere = Some(seconds);
+            "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
+                self.deprecated(statement);
+                if let Some(elsewhere) = self.elsewhere(statement, 1) {
+                    self.defaults.garp.elsewhere = Some(elsewhere);
                 }
             }
             "v3_checksum_as_v2" => self.defaults.v3_checksum_as_v2 = true,
             "vrrp_check_unicast_src" => self.defaults.check_source = true,
             "nftables" | "nftables_priority" | "nftables_counters" => self.firewall(statement),
-            "vmac_prefix" => self.device_prefix(statement),
+            "vmac_prefix" | "vmac_addr_prefix" => self.device_prefix(statement),
             "vrrp_mcast_group4" => self.group4(statement),
             "vrrp_mcast_group6" => self.group6(statement),
             "smtp_server" => self.mail_server(statement),
             "notification_email" => self.mail_recipients(statement),
             "include_check" => {}
+            _ if self.process(statement) => {}
             _ => {
                 self.support(statement);
                 self.validate(statement);
@@ -220,13 +237,14 @@ impl Lowering {
         self.micros(statement).map(Duration::from_micros)
     }
 
-    /// `[all] SECONDS`; nothing without `all`, which only virtual MACs use.
-    pub(super) fn elsewhere(&mut self, statement: &Statement, least: i64) -> Option<u32> {
+    /// `[all] SECONDS`
+    pub(super) fn elsewhere(&mut self, statement: &Statement, least: i64) -> Option<Elsewhere> {
         let all = statement.argument(0) == Some("all");
         let number = statement.arguments.get(usize::from(all))?;
         let name = statement.keyword.name;
         let seconds = self.integer_in(number, name, Unit::Seconds, least, 86_400)?;
-        u32::try_from(seconds).ok().filter(|_| all)
+        let seconds = u32::try_from(seconds).ok()?;
+        Some(Elsewhere { seconds, all })
     }
 
     /// `garp_group`: each `interface` by itself, all `interfaces` together.

@@ -11,7 +11,7 @@ use super::{InterfaceUse, Lowering, virtual_mac};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Unit;
 use crate::config::lex::Token;
-use crate::config::model::{Command, Notify, Peer, TrackedInterface, TrackedScript};
+use crate::config::model::{Command, Notify, OldChecksum, Peer, TrackedInterface, TrackedScript};
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
 use crate::types::{Family, InterfaceName, Priority, Secret, Version, VirtualAddress, Vrid};
@@ -50,6 +50,7 @@ pub(super) struct Draft {
     /// `check_unicast_src`, or an option of a peer that implies it.
     pub(super) check_source: bool,
     pub(super) fault_without_peers: bool,
+    pub(super) old_checksum: OldChecksum,
     pub(super) ttl: Option<u8>,
     pub(super) addresses: Vec<(VirtualAddress, Span)>,
     pub(super) excluded: Vec<(VirtualAddress, Span)>,
@@ -66,6 +67,8 @@ pub(super) struct Draft {
     pub(super) virtual_mac: Option<virtual_mac::Draft>,
     pub(super) ipvlan: bool,
     pub(super) xmit_base: bool,
+    /// `use_vmac_addr`
+    pub(super) address_macs: bool,
     pub(super) promote: bool,
     pub(super) hmac: Option<HmacDraft>,
     pub(super) late_timer_priority: Option<Priority>,
@@ -95,6 +98,7 @@ impl Draft {
             unicast: false,
             check_source: defaults.check_source,
             fault_without_peers: false,
+            old_checksum: OldChecksum::default(),
             ttl: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
@@ -111,6 +115,7 @@ impl Draft {
             virtual_mac: None,
             ipvlan: false,
             xmit_base: false,
+            address_macs: false,
             promote: false,
             hmac: None,
             late_timer_priority: None,
@@ -198,6 +203,7 @@ impl Lowering {
                 draft.unicast = true;
                 draft.fault_without_peers = true;
             }
+            "old_unicast_checksum" => self.old_unicast_checksum(draft, statement),
             "unicast_ttl" => {
                 let ttl = self
                     .integer(statement)
@@ -218,6 +224,7 @@ impl Lowering {
             "no_accept" => draft.accept = Some(false),
             "use_vmac" => self.use_vmac(draft, statement),
             "vmac_xmit_base" => draft.xmit_base = true,
+            "use_vmac_addr" => draft.address_macs = true,
             _ => self.instance_option(draft, statement),
         }
     }
@@ -280,9 +287,10 @@ impl Lowering {
                 draft.late_timer_priority = priority.map(Priority::new);
             }
             "track_src_ip" => draft.track_source = true,
-            "garp_extra_if" => {
-                if let Some(seconds) = self.elsewhere(statement, 0) {
-                    draft.garp.elsewhere = Some(seconds);
+            "garp_extra_if" | "vmac_garp_intvl" => {
+                self.deprecated(statement);
+                if let Some(elsewhere) = self.elsewhere(statement, 0) {
+                    draft.garp.elsewhere = Some(elsewhere);
                 }
             }
             "owner_ignore_adverts" => {
@@ -311,7 +319,6 @@ impl Lowering {
         self.deprecated(statement);
         match statement.keyword.name {
             "use_ipvlan" => draft.ipvlan = true,
-            "old_unicast_checksum" => draft.unicast = true,
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
@@ -392,7 +399,7 @@ impl Lowering {
     }
 
     /// Whether `address` is of the family the instance has by now.
-    fn same_family(&mut self, draft: &mut Draft, address: &IpAddr, at: Span) -> bool {
+    pub(super) fn same_family(&mut self, draft: &mut Draft, address: &IpAddr, at: Span) -> bool {
         let family = Family::of(address);
         if *draft.family.get_or_insert(family) == family {
             return true;
@@ -487,66 +494,6 @@ impl Lowering {
         } else if self.same_family(draft, &address, token.span) {
             draft.group = Some(address);
         }
-    }
-
-    fn peers(&mut self, draft: &mut Draft, statement: &Statement) {
-        draft.unicast = true;
-        let Body::Entries(entries) = &statement.body else {
-            return;
-        };
-        for entry in entries {
-            let Some(first) = entry.words.first() else {
-                continue;
-            };
-            let Some(address) = self.address(first, "a peer") else {
-                continue;
-            };
-            if !self.same_family(draft, &address, entry.span) {
-                continue;
-            }
-            if draft.peers.iter().any(|peer| peer.address == address) {
-                let message = format!("the peer {address} is listed twice");
-                self.warn(404, Class::General, message, entry.span);
-                continue;
-            }
-            self.out
-                .provenance
-                .insert(&draft.name, first.text.clone(), entry.span);
-            let mut peer = Peer::new(address);
-            draft.check_source |= self.peer_options(&mut peer, entry);
-            draft.peers.push(peer);
-        }
-    }
-
-    /// Takes in what follows a peer; says whether there is a range of TTLs.
-    fn peer_options(&mut self, peer: &mut Peer, entry: &Entry) -> bool {
-        let mut ranged = false;
-        let mut words = entry.words.iter().skip(1);
-        while let Some(word) = words.next() {
-            let (limit, value) = match (word.text.as_str(), words.next()) {
-                ("min_ttl", Some(value)) => (&mut peer.min_hop_limit, value),
-                ("max_ttl", Some(value)) => (&mut peer.max_hop_limit, value),
-                (other, _) => {
-                    let message = format!("`{other}` is no option of a peer");
-                    self.warn(209, Class::General, message, word.span);
-                    continue;
-                }
-            };
-            let ttl = self.integer_in(value, &word.text, Unit::Count, 0, 255);
-            if let Some(ttl) = ttl.and_then(|ttl| u8::try_from(ttl).ok()) {
-                *limit = ttl;
-                ranged = true;
-            }
-        }
-        if peer.min_hop_limit > peer.max_hop_limit {
-            let message = format!(
-                "no TTL is at least {} and at most {}: all are accepted",
-                peer.min_hop_limit, peer.max_hop_limit
-            );
-            self.warn(203, Class::General, message, entry.span);
-            *peer = Peer::new(peer.address);
-        }
-        ranged
     }
 
     /// A notify script of an instance or a sync group.

@@ -51,7 +51,13 @@ impl Lowering {
             }
             "static_ipaddress" => {
                 for entry in entries {
-                    self.virtual_address(entry);
+                    let address = self.virtual_address(entry);
+                    if let Some(word) = entry.words.iter().find(|w| w.text == "use_vmac")
+                        && address.is_some()
+                    {
+                        let message = "a static address has no virtual MAC: `use_vmac` is ignored";
+                        self.warn(209, Class::General, message, word.span);
+                    }
                 }
             }
             _ => {}

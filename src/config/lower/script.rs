@@ -208,12 +208,11 @@ pub(super) fn user(words: &[Token]) -> Option<ScriptUser> {
 
 /// A leading `:` of GROUP asks for all groups of the user.
 fn user_of(user: Option<&str>, group: Option<&str>) -> Option<ScriptUser> {
-    let group = group
-        .map(|g| g.strip_prefix(':').unwrap_or(g))
-        .filter(|g| !g.is_empty());
+    let bare = group.map(|g| g.strip_prefix(':').unwrap_or(g));
     Some(ScriptUser {
         user: user?.to_owned(),
-        group: group.map(str::to_owned),
+        group: bare.filter(|g| !g.is_empty()).map(str::to_owned),
+        all_groups: group.is_some_and(|g| g.starts_with(':')),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::config::parse::Statement;
 use crate::types::InterfaceName;
 
 /// Keywords whose missing value keepalived reports; at that of all others its reading ends.
-const ONLY_REPORTED: [&str; 47] = [
+const ONLY_REPORTED: [&str; 49] = [
     "bfd_cpu_affinity",
     "bfd_priority",
     "bfd_rt_priority",
@@ -21,6 +21,7 @@ const ONLY_REPORTED: [&str; 47] = [
     "dbus_service_name",
     "default_interface",
     "file",
+    "instance",
     "iproute_etc_dir",
     "iproute_usr_dir",
     "json_dump_file",
@@ -31,6 +32,7 @@ const ONLY_REPORTED: [&str; 47] = [
     "lvs_notify_fifo_script",
     "lvs_sync_daemon",
     "min_auto_priority_delay",
+    "net_namespace",
     "notification_email_from",
     "notify_fifo",
     "notify_fifo_script",

@@ -1,4 +1,6 @@
-//! `use_vmac` and the firewall's options.
+//! `use_vmac` of instances and of addresses, and the firewall's options.
+
+use std::collections::BTreeMap;
 
 use super::Lowering;
 use super::instance;
@@ -103,6 +105,74 @@ impl Lowering {
         })
     }
 
+    /// Which single addresses have a virtual MAC: those that say so and, with `use_vmac_addr`,
+    /// those on another interface or of the other family.
+    pub(super) fn address_macs(&mut self, draft: &mut instance::Draft) {
+        let own = draft.interface.clone();
+        let family = draft.family.unwrap_or_default();
+        let mut twice = Vec::new();
+        for (address, span) in draft.addresses.iter_mut().chain(&mut draft.excluded) {
+            let here = (address.interface.is_none() || address.interface == own)
+                && Family::of(&address.address) == family;
+            let also = match here {
+                true => draft.virtual_mac.is_some().then_some("the instance has it"),
+                false => draft.address_macs.then_some("`use_vmac_addr` says so"),
+            };
+            if let Some(why) = also.filter(|_| address.virtual_mac) {
+                twice.push((address.address, why, *span));
+            }
+            address.virtual_mac |= draft.address_macs && !here;
+        }
+        for (address, why, span) in twice {
+            let message = format!("`use_vmac` of {address} changes nothing: {why}");
+            self.warn(421, Class::General, message, span);
+        }
+    }
+
+    /// A virtual MAC address that an address of one instance shares with another instance would be
+    /// on two nodes at once as soon as they are not active together. keepalived gives the second
+    /// instance up, too; with instances that share one by themselves, it does not.
+    pub(super) fn shared_macs(&mut self) {
+        let mut seen: BTreeMap<(InterfaceName, Mac), (String, bool)> = BTreeMap::new();
+        let mut refused = Vec::new();
+        for instance in &self.out.config.instances {
+            let mut used = BTreeMap::new();
+            for address in instance.all_addresses() {
+                let own = instance.virtual_mac.as_ref().map(|own| own.mac);
+                let place = instance.mac_of(address).zip(instance.interface_of(address));
+                if let Some((mac, base)) = place {
+                    let alone = own != Some(mac) || Some(base) != instance.interface.as_ref();
+                    used.insert((base.clone(), mac), alone);
+                }
+            }
+            if let (Some(own), Some(base)) = (&instance.virtual_mac, &instance.interface) {
+                used.entry((base.clone(), own.mac)).or_insert(false);
+            }
+            let clash = used.iter().find_map(|(key, alone)| {
+                let (other, theirs) = seen.get(key)?;
+                (*alone || *theirs).then(|| (other.clone(), key.0.clone()))
+            });
+            match clash {
+                Some((other, base)) => refused.push((instance.name.clone(), other, base)),
+                None => {
+                    let name = || instance.name.clone();
+                    seen.extend(used.into_iter().map(|(key, alone)| (key, (name(), alone))));
+                }
+            }
+        }
+        for (name, other, base) in refused {
+            let span = self.out.provenance.span(&name, "vrrp_instance");
+            let message = format!("`{name}` and `{other}` use the same virtual MAC on {base}");
+            let mut diagnostic =
+                Diagnostic::new(Severity::Error, Code(416), Class::Silent, message);
+            if let Some(span) = span {
+                diagnostic = diagnostic.label(span, "left out");
+            }
+            self.push(diagnostic.help("give one of them another `virtual_router_id`"));
+            self.out.config.instances.retain(|i| i.name != name);
+        }
+    }
+
     /// Strict mode knows only the RFC's address, and adverts that come from it.
     pub(super) fn strict_virtual_mac(&mut self, draft: &mut instance::Draft) {
         let at = |lowering: &Self, keyword: &str| {
@@ -181,7 +251,12 @@ impl Lowering {
         };
         // A number of up to three digits follows, and perhaps another one before the dot.
         if InterfaceName::new(&format!("{}6.255", token.text)).is_some() {
-            self.out.config.globals.device_prefix = Some(token.text.clone());
+            let globals = &mut self.out.config.globals;
+            let prefix = match statement.keyword.name {
+                "vmac_addr_prefix" => &mut globals.address_device_prefix,
+                _ => &mut globals.device_prefix,
+            };
+            *prefix = Some(token.text.clone());
         } else {
             let message = format!("`{}` is too long for names of devices", token.text);
             self.warn(206, Class::General, message, token.span);
@@ -197,4 +272,53 @@ fn is_table_name(text: &str) -> bool {
     begins
         && text.len() <= TABLE_LEN
         && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::source::Memory;
+    use crate::config::{Loaded, Options, load};
+
+    fn read(text: &str) -> Loaded {
+        let files = Memory::default().with("main", text);
+        load("main", &Options::default(), &files)
+    }
+
+    fn instance(name: &str, vrid: u8, address: &str, more: &str) -> String {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\nversion 3\n\
+             {more}\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
+        )
+    }
+
+    fn codes(loaded: &Loaded) -> Vec<u16> {
+        loaded.diagnostics.iter().map(|d| d.code.0).collect()
+    }
+
+    #[test]
+    fn what_is_said_twice_of_an_address_is_reported() {
+        let whole = read(&instance("A", 51, "10.0.0.1 use_vmac", "use_vmac"));
+        assert_eq!(codes(&whole), [421]);
+        let twice = read(&instance(
+            "A",
+            51,
+            "10.0.0.1 dev eth1 use_vmac",
+            "use_vmac_addr",
+        ));
+        assert_eq!(codes(&twice), [421]);
+        let one = read(&instance("A", 51, "10.0.0.1 use_vmac", "use_vmac_addr"));
+        assert_eq!(codes(&one), [] as [u16; 0]);
+    }
+
+    #[test]
+    fn two_instances_share_no_virtual_mac_of_an_address() {
+        let four = instance("A", 51, "10.0.0.1 use_vmac", "");
+        let excluded = "virtual_ipaddress_excluded {\n10.0.0.2 use_vmac\n}";
+        let six = instance("B", 51, "fd00::1", excluded);
+        let loaded = read(&(four.clone() + &six));
+        assert_eq!(loaded.config.instances.len(), 1);
+        assert!(codes(&loaded).contains(&416));
+        let other = six.replace("virtual_router_id 51", "virtual_router_id 52");
+        assert_eq!(read(&(four + &other)).config.instances.len(), 2);
+    }
 }

@@ -52,20 +52,41 @@ impl Between<'_> {
     }
 
     fn version(self) -> Option<Diagnostic> {
-        let number = |m: &Member<'_>| m.instance.protocol.version.number();
+        let number = |m: &Member<'_>| {
+            let protocol = &m.instance.protocol;
+            match protocol.with_version_2 {
+                true => "both".to_owned(),
+                false => protocol.version.number().to_string(),
+            }
+        };
         let values = self.values(number);
-        differ(&values).then(|| {
+        let deaf_to = |version| self.members().any(|m| !m.instance.protocol.speaks(version));
+        (deaf_to(Version::V2) && deaf_to(Version::V3)).then(|| {
             let message = self.message("version", &values);
             self.labelled(
                 report(Severity::Error, VERSION, message),
                 &["version"],
-                |m| number(m).to_string(),
+                number,
             )
             .help("a node drops the adverts of the other version, and both hold the address")
         })
     }
 
     fn authentication(self) -> Option<Diagnostic> {
+        // Between them goes version 3, which carries no password.
+        let plain = |m: &Member<'_>| {
+            let protocol = &m.instance.protocol;
+            let password = matches!(m.instance.authentication, Authentication::Password(_));
+            let none = m.instance.authentication == Authentication::None;
+            protocol.speaks(Version::V3) && (none || password)
+        };
+        if self.members().all(plain)
+            && self
+                .members()
+                .any(|m| !m.instance.protocol.speaks(Version::V2))
+        {
+            return None;
+        }
         let values = self.values(|m| match m.instance.authentication {
             Authentication::None => "none",
             Authentication::Password(_) => "PASS",
@@ -102,11 +123,12 @@ impl Between<'_> {
     }
 
     fn interval(self) -> Option<Diagnostic> {
-        let interval = |m: &Member<'_>| m.instance.protocol.advertisement_interval;
-        let values = self.values(|m| format!("{} s", interval(m)));
         let any_v2 = self
             .members()
             .any(|m| m.instance.protocol.version == Version::V2);
+        let version = if any_v2 { Version::V2 } else { Version::V3 };
+        let interval = |m: &Member<'_>| m.instance.protocol.interval_in(version);
+        let values = self.values(|m| format!("{} s", interval(m)));
         let (severity, help) = if any_v2 {
             (
                 Severity::Error,
@@ -245,7 +267,9 @@ impl Between<'_> {
                 let Some(address) = receiver.instance.transport.source() else {
                     continue;
                 };
-                if !peers.iter().any(|peer| peer.address == address) {
+                // A name may stand for any address.
+                let meets = |peer: &Peer| peer.host.address().is_none_or(|a| a == address);
+                if !peers.iter().any(meets) {
                     found.push(self.not_a_peer(sender, receiver, address));
                 }
             }
@@ -402,7 +426,7 @@ impl Between<'_> {
                 let Transport::Unicast { peers, .. } = &receiver.instance.transport else {
                     continue;
                 };
-                let Some(peer) = peers.iter().find(|p| p.address == *source) else {
+                let Some(peer) = peers.iter().find(|p| p.host == (*source).into()) else {
                     continue;
                 };
                 if *ttl < peer.min_hop_limit {
@@ -425,7 +449,7 @@ impl Between<'_> {
         let diagnostic = report(Severity::Error, HOP_LIMIT, message)
             .help("raise `unicast_ttl` of the one, or lower `min_ttl` of the other");
         let diagnostic = self.label(diagnostic, sender, &["unicast_ttl"], &ttl.to_string());
-        let entry = peer.address.to_string();
+        let entry = peer.host.to_string();
         self.label(diagnostic, receiver, &[&entry, "unicast_peer"], "")
     }
 

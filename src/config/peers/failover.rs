@@ -170,7 +170,7 @@ fn causes(member: &Member<'_>) -> Vec<Cause> {
 
 /// Interfaces and scripts of an instance.
 fn losses(instance: &Instance) -> impl Iterator<Item = Cause> {
-    let own = std::iter::once(&instance.interface);
+    let own = instance.interface.iter();
     let tracked = instance.track_interfaces.iter().map(|t| &t.interface);
     let interfaces = own.chain(tracked).chain(carriers(instance));
     let scripts = instance.track_scripts.iter();

@@ -1,7 +1,7 @@
 //! Instances for the tests.
 
 use crate::config::model::{
-    Authentication, Config, Instance, Notify, Peer, TrackedScript, Transport,
+    Authentication, Config, Instance, Notify, OldChecksum, Peer, TrackedScript, Transport,
 };
 use crate::types::{InterfaceName, Priority, VirtualAddress, Vrid};
 use crate::vrrp::election::Weight;
@@ -15,7 +15,7 @@ pub(super) fn node(priority: u8) -> Instance {
     protocol.priority = Priority::new(priority);
     Instance {
         name: "VI_1".to_owned(),
-        interface: InterfaceName::new("eth0").unwrap(),
+        interface: InterfaceName::new("eth0"),
         protocol,
         authentication: Authentication::None,
         transport: Transport::Multicast {
@@ -30,6 +30,7 @@ pub(super) fn node(priority: u8) -> Instance {
         ignore_own_interface: false,
         track_source: false,
         skip_address_check: false,
+        require_link_local: false,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
         notify: Notify::default(),
@@ -72,9 +73,10 @@ pub(super) fn unicast(mut instance: Instance, source: &str, peers: &[&str]) -> I
         source: Some(source.parse().unwrap()),
         peers: peers
             .iter()
-            .map(|peer| Peer::new(peer.parse().unwrap()))
+            .map(|peer| Peer::new(peer.parse::<std::net::IpAddr>().unwrap()))
             .collect(),
         ttl: 255,
+        old_checksum: OldChecksum::Answer,
         check_source: false,
     };
     instance

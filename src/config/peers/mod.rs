@@ -81,10 +81,10 @@ fn tell_apart(members: Vec<Member<'_>>) -> Vec<Vec<Member<'_>>> {
     if nodes.len() == members.len() {
         return vec![members];
     }
-    let mut seen: BTreeMap<(usize, &InterfaceName), usize> = BTreeMap::new();
-    let mut routers: BTreeMap<(&InterfaceName, usize), Vec<Member<'_>>> = BTreeMap::new();
+    let mut seen: BTreeMap<(usize, Option<&InterfaceName>), usize> = BTreeMap::new();
+    let mut routers: BTreeMap<(Option<&InterfaceName>, usize), Vec<Member<'_>>> = BTreeMap::new();
     for member in members {
-        let interface = &member.instance.interface;
+        let interface = member.instance.interface.as_ref();
         let nth = seen.entry((member.node, interface)).or_default();
         routers.entry((interface, *nth)).or_default().push(member);
         *nth += 1;

@@ -71,9 +71,7 @@ fn one_vrid_on_two_interfaces_is_two_routers() {
     let config = |priority| Config {
         instances: vec![
             node(priority),
-            changed(priority, |i| {
-                i.interface = InterfaceName::new("eth1").unwrap()
-            }),
+            changed(priority, |i| i.interface = InterfaceName::new("eth1")),
         ],
         ..Config::default()
     };
@@ -81,7 +79,12 @@ fn one_vrid_on_two_interfaces_is_two_routers() {
     let routers = virtual_routers(&[&a, &b]);
     let interfaces: Vec<(&str, usize)> = routers
         .iter()
-        .map(|r| (r.members[0].instance.interface.as_str(), r.members.len()))
+        .map(|r| {
+            (
+                r.members[0].instance.interface.as_ref().unwrap().as_str(),
+                r.members.len(),
+            )
+        })
         .collect();
     assert_eq!(interfaces, [("eth0", 2), ("eth1", 2)]);
 }
@@ -107,6 +110,20 @@ fn authentication_has_to_agree_and_no_password_is_shown() {
         found(with_password(100, "one"), with_password(99, "two")),
         ["Error K0604: virtual router 51: auth_pass differs"]
     );
+}
+
+#[test]
+fn a_node_of_both_versions_agrees_with_either() {
+    let both = |priority| {
+        changed(priority, |i| {
+            i.protocol.version = Version::V3;
+            i.protocol.with_version_2 = true;
+        })
+    };
+    let other = |version| changed(99, |i| i.protocol.version = version);
+    for version in [Version::V2, Version::V3] {
+        assert_eq!(found(both(100), other(version)), Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -336,7 +353,7 @@ fn three_nodes_are_compared_together() {
 fn together(first: u8, second: u8) -> Config {
     let other = changed(second, |i| {
         i.name = "VI_2".to_owned();
-        i.interface = InterfaceName::new("eth1").unwrap();
+        i.interface = InterfaceName::new("eth1");
         i.protocol.vrid = Vrid::new(52).unwrap();
     });
     let mut config = file(node(first));

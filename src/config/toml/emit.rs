@@ -2,23 +2,29 @@
 //!
 //! Defaults are left out. What is read again equals what was written, field for field.
 
+pub(super) mod router;
+pub(super) mod values;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::value::Time;
 use crate::config::model::{
-    AntiReplay, Authentication, Command, Config, Firewall, Globals, Hmac, HmacMode, Instance,
-    Notify, Pacing, PacingGroup, Peer, ScriptUser, SyncGroup, TrackScript, Transport, VirtualMac,
+    AntiReplay, Authentication, Config, Firewall, Globals, Hmac, HmacMode, Instance, Notify,
+    OldChecksum, Pacing, PacingGroup, Peer, SyncGroup, TrackScript, Transport, VirtualMac,
 };
-use crate::types::{Broadcast, Family, Interval, Priority, Scope, Secret, Version, VirtualAddress};
+use crate::types::{Family, Interval, Priority, Version};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::{Announcement, InstanceConfig};
+use values::{
+    address, argv, command, key, list, peer, quote, roll, secret, table, time, tracked, user,
+};
 
 /// The text that means `config`.
 #[must_use]
 pub fn emit(config: &Config) -> String {
     let mut text = Text::default();
     text.globals(&config.globals);
+    text.process(&config.globals.process);
     text.pacing(&config.pacing);
     for script in &config.scripts {
         text.script(script);
@@ -32,97 +38,15 @@ pub fn emit(config: &Config) -> String {
     text.out
 }
 
-/// A text in quotes.
-fn quote(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// A key, in quotes if it needs them.
-fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(bare) {
-        name.to_owned()
-    } else {
-        quote(name)
-    }
-}
-
-fn time(time: Duration) -> String {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    quote(&Time(micros).text())
-}
-
-fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
-    let items: Vec<_> = items.iter().map(one).collect();
-    if items.iter().map(String::len).sum::<usize>() > 80 {
-        format!("[\n    {},\n]", items.join(",\n    "))
-    } else {
-        format!("[{}]", items.join(", "))
-    }
-}
-
-/// A table in braces; `members` are `key = value`.
-fn table(members: &[String]) -> String {
-    format!("{{ {} }}", members.join(", "))
-}
-
-fn user(user: &ScriptUser) -> String {
-    match &user.group {
-        Some(group) => quote(&format!("{}:{group}", user.user)),
-        None => quote(&user.user),
-    }
-}
-
-/// A line if it splits into the same words again, else the words.
-fn argv(argv: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    let is_plain = |word: &String| !word.is_empty() && word.chars().all(plain);
-    if argv.iter().all(is_plain) {
-        quote(&argv.join(" "))
-    } else {
-        list(argv, |word| quote(word))
-    }
-}
-
-fn command(command: &Command) -> String {
-    let words = argv(&command.argv);
-    match &command.user {
-        Some(name) => table(&[
-            format!("command = {words}"),
-            format!("user = {}", user(name)),
-        ]),
-        None => words,
-    }
-}
-
-fn secret(secret: &Secret) -> String {
-    quote(&String::from_utf8_lossy(secret.expose()))
-}
-
-/// `KEY = NAME`, or a table if the weight is not the one it has anyway.
-fn tracked(kind: &str, name: &str, weight: Weight, usual: Weight) -> String {
-    if weight == usual {
-        return quote(name);
-    }
-    let mut members = vec![
-        format!("{kind} = {}", quote(name)),
-        format!("weight = {}", weight.points),
-    ];
-    if weight.reverse || weight.reverse != usual.reverse {
-        members.push(format!("reverse = {}", weight.reverse));
-    }
-    table(&members)
-}
-
 #[derive(Default)]
-struct Text {
+pub(super) struct Text {
     out: String,
     /// Weight and name of each script.
     scripts: Vec<(String, Weight)>,
 }
 
 impl Text {
-    fn header(&mut self, kind: &str, name: Option<&str>) {
+    pub(super) fn header(&mut self, kind: &str, name: Option<&str>) {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
@@ -132,13 +56,18 @@ impl Text {
         };
     }
 
-    fn line(&mut self, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn line(&mut self, key: &str, value: impl std::fmt::Display) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{key} = {value}");
     }
 
     /// The line unless the value is the default.
-    fn unless<T: PartialEq<U> + std::fmt::Display, U>(&mut self, key: &str, value: T, default: &U) {
+    pub(super) fn unless<T: PartialEq<U> + std::fmt::Display, U>(
+        &mut self,
+        key: &str,
+        value: T,
+        default: &U,
+    ) {
         if value != *default {
             self.line(key, value);
         }
@@ -182,8 +111,16 @@ impl Text {
             delay_after_boot,
             firewall,
             device_prefix,
+            address_device_prefix,
+            all_groups,
+            follow_links,
+            process,
         } = globals;
-        if *globals == Globals::default() {
+        let usual = Globals {
+            process: process.clone(),
+            ..Globals::default()
+        };
+        if *globals == usual {
             return;
         }
         self.header("global", None);
@@ -194,6 +131,8 @@ impl Text {
             self.line("script_user", user(name));
         }
         self.unless("script_security", *script_security, &false);
+        self.unless("script_groups", *all_groups, &false);
+        self.unless("follow_links", *follow_links, &false);
         self.time_unless_zero("startup_delay", *startup_delay);
         self.time_unless_zero("delay_after_boot", *delay_after_boot);
         let usual = Firewall::default();
@@ -204,6 +143,9 @@ impl Text {
         self.unless("firewall.counters", firewall.counters, &usual.counters);
         if let Some(prefix) = device_prefix {
             self.line("device_prefix", quote(prefix));
+        }
+        if let Some(prefix) = address_device_prefix {
+            self.line("address_device_prefix", quote(prefix));
         }
     }
 
@@ -243,6 +185,7 @@ impl Text {
             addresses,
             excluded,
             checksum_without_pseudo_header,
+            require_link_local,
             virtual_mac,
             accept_mode,
             ignore_own_interface,
@@ -253,16 +196,19 @@ impl Text {
             notify,
         } = instance;
         self.header("instance", Some(name));
-        self.line("interface", quote(interface.as_str()));
+        if let Some(interface) = interface {
+            self.line("interface", quote(interface.as_str()));
+        }
         self.protocol(protocol);
-        self.line("addresses", list(addresses, address));
+        self.line("addresses", roll(addresses, address));
         if !excluded.is_empty() {
-            self.line("excluded", list(excluded, address));
+            self.line("excluded", roll(excluded, address));
         }
         if addresses.is_empty() && protocol.family == Family::V6 {
             self.line("ipv6", true);
         }
         self.transport(transport, protocol.family);
+        self.unless("require_link_local", *require_link_local, &false);
         self.unless("accept_mode", *accept_mode, &true);
         if let Some(own) = virtual_mac {
             self.virtual_mac(own, protocol, transport);
@@ -278,11 +224,11 @@ impl Text {
             let one = |t: &crate::config::model::TrackedScript| {
                 tracked("script", &t.script, t.weight, usual(&t.script))
             };
-            let scripts = list(track_scripts, one);
+            let scripts = roll(track_scripts, one);
             self.line("track.scripts", scripts);
         }
         if !track_interfaces.is_empty() {
-            let interfaces = list(track_interfaces, |t| {
+            let interfaces = roll(track_interfaces, |t| {
                 tracked(
                     "interface",
                     t.interface.as_str(),
@@ -296,6 +242,9 @@ impl Text {
         self.unless("track.source_address", *track_source, &false);
         self.unless("check_addresses", !skip_address_check, &true);
         self.announcement(&protocol.announcement);
+        if let Some(wanted) = &protocol.router_advertisement {
+            self.line("router_advertisement", router::text(wanted));
+        }
         self.notify(notify);
         self.authentication(authentication, protocol.advertisement_interval);
     }
@@ -334,6 +283,7 @@ impl Text {
             vrid,
             family,
             version,
+            with_version_2,
             priority,
             advertisement_interval,
             preempt_mode,
@@ -346,6 +296,7 @@ impl Text {
             late_timer_priority,
             listen_before_lead,
             announcement: _,
+            router_advertisement: _,
             // It follows from the virtual MAC.
             handover_overlap: _,
         } = protocol;
@@ -354,7 +305,11 @@ impl Text {
             Family::V4 => Version::V2,
             Family::V6 => Version::V3,
         };
-        self.unless("version", version.number(), &usual.number());
+        if *with_version_2 {
+            self.line("version", quote("both"));
+        } else {
+            self.unless("version", version.number(), &usual.number());
+        }
         self.unless("priority", priority.get(), &Priority::DEFAULT.get());
         if *advertisement_interval != Interval::DEFAULT {
             self.line("interval", time(advertisement_interval.duration()));
@@ -399,9 +354,10 @@ impl Text {
                 peers,
                 ttl,
                 check_source,
+                old_checksum,
             } => {
                 let ranged = |p: &Peer| p.min_hop_limit > 0 || p.max_hop_limit < u8::MAX;
-                members.push(format!("peers = {}", list(peers, peer)));
+                members.push(format!("peers = {}", roll(peers, peer)));
                 if let Some(source) = source {
                     members.push(format!("source = {}", quote(&source.to_string())));
                 }
@@ -411,6 +367,12 @@ impl Text {
                 if *check_source && !peers.iter().any(ranged) {
                     members.push("check_source = true".to_owned());
                 }
+                let old_checksum = match old_checksum {
+                    OldChecksum::Answer => None,
+                    OldChecksum::Always => Some("always"),
+                    OldChecksum::Never => Some("never"),
+                };
+                members.extend(old_checksum.map(|who| format!("old_checksum = {}", quote(who))));
                 self.line("unicast", table(&members));
             }
         }
@@ -426,12 +388,18 @@ impl Text {
             lower_priority_repeat,
             lower_priority_delay,
             elsewhere,
+            elsewhere_devices_only,
         } = announcement;
         let seconds = |t: &Option<Duration>| time(t.unwrap_or_default());
         self.unless("announce.repeat", *repeat, &usual.repeat);
         self.unless("announce.delay", seconds(delay), &seconds(&usual.delay));
         self.unless("announce.refresh", seconds(refresh), &seconds(&None));
         self.unless("announce.elsewhere", seconds(elsewhere), &seconds(&None));
+        self.unless(
+            "announce.elsewhere_devices_only",
+            *elsewhere_devices_only,
+            &false,
+        );
         self.unless(
             "announce.refresh_repeat",
             *refresh_repeat,
@@ -530,85 +498,4 @@ impl Text {
         self.line("members", list(members, |name| quote(name)));
         self.notify(notify);
     }
-}
-
-fn peer(peer: &Peer) -> String {
-    let address = quote(&peer.address.to_string());
-    if *peer == Peer::new(peer.address) {
-        return address;
-    }
-    table(&[
-        format!("address = {address}"),
-        format!("min_ttl = {}", peer.min_hop_limit),
-        format!("max_ttl = {}", peer.max_hop_limit),
-    ])
-}
-
-fn address(address: &VirtualAddress) -> String {
-    let VirtualAddress {
-        address: ip,
-        prefix_len,
-        interface,
-        scope,
-        label,
-        broadcast,
-        peer,
-        home,
-        duplicate_detection,
-        manage_temporary,
-        no_prefix_route,
-        autojoin,
-        untracked,
-        preferred_lifetime,
-    } = address;
-    let text = quote(&format!("{ip}/{prefix_len}"));
-    if *address == VirtualAddress::new(*ip, *prefix_len) {
-        return text;
-    }
-    let mut members = vec![format!("address = {text}")];
-    let mut text = |key: &str, value: Option<String>| {
-        members.extend(value.map(|value| format!("{key} = {}", quote(&value))));
-    };
-    text("interface", interface.as_ref().map(ToString::to_string));
-    text("label", label.clone());
-    text("scope", scope_word(*scope));
-    text(
-        "broadcast",
-        broadcast.map(|b| match b {
-            Broadcast::HostBitsSet => "+".to_owned(),
-            Broadcast::HostBitsClear => "-".to_owned(),
-            Broadcast::Address(address) => address.to_string(),
-        }),
-    );
-    text("peer", peer.map(|(ip, length)| format!("{ip}/{length}")));
-    text(
-        "preferred_lifetime",
-        preferred_lifetime.map(|seconds| match seconds {
-            u32::MAX => "forever".to_owned(),
-            seconds => format!("{seconds}s"),
-        }),
-    );
-    let switches = [
-        ("home", *home, true),
-        ("duplicate_detection", *duplicate_detection, true),
-        ("manage_temporary", *manage_temporary, true),
-        ("prefix_route", *no_prefix_route, false),
-        ("autojoin", *autojoin, true),
-        ("track", *untracked, false),
-    ];
-    let set = switches.iter().filter(|(_, set, _)| *set);
-    members.extend(set.map(|(key, _, word)| format!("{key} = {word}")));
-    table(&members)
-}
-
-/// Nothing for the default.
-fn scope_word(scope: Scope) -> Option<String> {
-    Some(match scope {
-        Scope::Global => return None,
-        Scope::Site => "site".to_owned(),
-        Scope::Link => "link".to_owned(),
-        Scope::Host => "host".to_owned(),
-        Scope::Nowhere => "nowhere".to_owned(),
-        Scope::Other(number) => number.to_string(),
-    })
 }

@@ -3,7 +3,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::value::{At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time};
+use super::defaults::Defaults;
+use super::process::Process;
+use super::router;
+use super::value::{
+    At, Named, Number, OneOrMore, Program, Secret, SwitchOr, TextOr, Time, Versions,
+};
 
 /// Configuration of vipd.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -15,14 +20,25 @@ pub(super) struct Document {
     pub(super) include: Option<At<OneOrMore>>,
     /// What holds for the whole daemon.
     pub(super) global: Global,
+    /// How the process runs.
+    pub(super) process: Process,
     /// How fast addresses are announced.
     pub(super) pacing: Pacing,
     /// Scripts that say whether a service is well, by name.
     pub(super) script: Named<Script>,
+    /// Options for every instance that does not write them itself.
+    pub(super) defaults: Option<At<Defaults>>,
     /// Virtual routers, by name.
     pub(super) instance: Named<Instance>,
     /// Instances that are active together or not at all, by name.
     pub(super) group: Named<Group>,
+}
+
+impl Document {
+    /// Options for instances that do not write them.
+    pub(super) fn defaults(&self) -> Option<&Instance> {
+        self.defaults.as_ref().map(|defaults| &defaults.0)
+    }
 }
 
 /// What holds for the whole daemon.
@@ -35,6 +51,10 @@ pub(super) struct Global {
     pub(super) script_user: Option<At<String>>,
     /// Refuse scripts that somebody but root could change; default false.
     pub(super) script_security: Option<At<bool>>,
+    /// Scripts get all groups of their user; default false.
+    pub(super) script_groups: Option<At<bool>>,
+    /// Follow symbolic links to scripts at each run, not once at the start; default false.
+    pub(super) follow_links: Option<At<bool>>,
     /// Hold VRRP back so long after the start; default 0s.
     pub(super) startup_delay: Option<At<Time>>,
     /// Hold VRRP back until the host has been up so long; default 0s.
@@ -43,6 +63,8 @@ pub(super) struct Global {
     pub(super) firewall: Firewall,
     /// Beginning of the names of devices with a virtual MAC address; default `vrrp`.
     pub(super) device_prefix: Option<At<String>>,
+    /// The same of devices for single addresses; default `device_prefix`.
+    pub(super) address_device_prefix: Option<At<String>>,
 }
 
 /// Least time between announcements.
@@ -112,17 +134,20 @@ pub(super) struct Script {
 }
 
 /// A virtual router: the addresses that move, and how they are elected.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Instance {
-    /// Interface of the adverts, and of the addresses that name none.
+    /// Interface of the adverts, and of the addresses that name none. With peers and their `source`
+    /// it may be left out: adverts go where the routes lead, and each address names its interface.
     pub(super) interface: Option<At<String>>,
     /// Virtual router identifier, the same on all its routers.
     #[schemars(range(min = 1, max = 255))]
     pub(super) vrid: Option<At<Number>>,
-    /// Version of VRRP; default 2 for IPv4 and 3 for IPv6.
-    #[schemars(range(min = 2, max = 3))]
-    pub(super) version: Option<At<Number>>,
+    /// Version of VRRP: 2, 3 or `"both"`; default 2 for IPv4 and 3 for IPv6. With `"both"`, IPv4
+    /// only, every advert leaves in both versions, and both are heard: for the time in which
+    /// routers that know version 2 alone are replaced (RFC 9568, 8.4). Version 2 carries whole
+    /// seconds, so a part of one counts as a whole one, and it alone carries `auth.password`.
+    pub(super) version: Option<At<Versions>>,
     /// The highest one is active; 255 is the owner of the addresses. Default 100.
     #[schemars(range(min = 1, max = 255))]
     pub(super) priority: Option<At<Number>>,
@@ -163,6 +188,9 @@ pub(super) struct Instance {
     pub(super) answer_higher_priority: Option<At<bool>>,
     /// Answer traffic to the addresses while active; an owner (255) always does. Default true.
     pub(super) accept_mode: Option<At<bool>>,
+    /// Discard adverts over IPv6 whose first address is not link-local, as RFC 9568 has it; the
+    /// own list must begin with one too. keepalived takes such adverts. Default false.
+    pub(super) require_link_local: Option<At<bool>>,
     /// A MAC address that moves with the addresses, on a device of its own: true, or a table.
     pub(super) virtual_mac: Option<At<SwitchOr<VirtualMac>>>,
     /// Checksum of version 3 over IPv4: `keepalived` covers the pseudo-header, `rfc9568` does
@@ -180,6 +208,10 @@ pub(super) struct Instance {
     pub(super) notify: Option<At<NotifyOr<Notify>>>,
     /// How often the addresses are announced by gratuitous ARP or unsolicited NA.
     pub(super) announce: Announce,
+    /// The active router sends router advertisements from the first address, so that the link's
+    /// hosts have it as their default router (RFC 4861); IPv6 only. keepalived has no such
+    /// option. Default: it sends none.
+    pub(super) router_advertisement: Option<At<router::Table>>,
 }
 
 /// An address that moves, with what the kernel is told about it.
@@ -210,6 +242,8 @@ pub(super) struct Address {
     pub(super) autojoin: Option<At<bool>>,
     /// Act when somebody else removes it; default true.
     pub(super) track: Option<At<bool>>,
+    /// It is on a device with a virtual MAC address of its own on its interface; default false.
+    pub(super) virtual_mac: Option<At<bool>>,
     /// IPv6 preferred life time in whole seconds, such as `"60s"`, or `"forever"`.
     pub(super) preferred_lifetime: Option<At<String>>,
 }
@@ -238,7 +272,7 @@ pub(super) enum Checksum {
 }
 
 /// Authentication of adverts: one of the three.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Auth {
     /// A password of at most 8 characters that adverts carry in clear text; version 2.
@@ -271,7 +305,8 @@ pub(super) struct Hmac {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Unicast {
-    /// Addresses of the other routers. Without any, the instance stays in fault.
+    /// Addresses or names of the other routers. Without any, the instance stays in fault. A name
+    /// stands for all its addresses, and is looked up while the daemon runs.
     pub(super) peers: Vec<At<TextOr<Peer>>>,
     /// Source; default: the first address of the interface.
     pub(super) source: Option<At<String>>,
@@ -281,13 +316,25 @@ pub(super) struct Unicast {
     /// Drop adverts of others than the peers; default false, or true if a peer has a range of
     /// TTLs.
     pub(super) check_source: Option<At<bool>>,
+    /// Who gets the checksum of keepalived before 1.3.6: those who `answer` to it, the default,
+    /// `always` all, or `never` anybody; version 3 over IPv4.
+    pub(super) old_checksum: Option<At<OldChecksum>>,
+}
+
+/// Who gets the checksum of keepalived before 1.3.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OldChecksum {
+    Answer,
+    Always,
+    Never,
 }
 
 /// Another router.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peer {
-    /// Its address.
+    /// Its address or name.
     pub(super) address: At<String>,
     /// Lowest TTL or hop limit of its adverts on arrival; default 0.
     #[schemars(range(min = 0, max = 255))]
@@ -308,7 +355,7 @@ pub(super) struct Multicast {
 }
 
 /// What decides whether a node is fit to be active.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Track {
     /// Scripts by name.
@@ -411,7 +458,7 @@ pub(super) struct GroupNotify {
 }
 
 /// How often the addresses are announced. Times are whole seconds; `0s` means never.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Announce {
     /// Announcements on becoming active; default 5.
@@ -431,6 +478,8 @@ pub(super) struct Announce {
     pub(super) lower_priority_delay: Option<At<Time>>,
     /// Time between announcements of addresses on other interfaces; default 0s.
     pub(super) elsewhere: Option<At<Time>>,
+    /// Of these, only interfaces with a virtual MAC address; default false.
+    pub(super) elsewhere_devices_only: Option<At<bool>>,
 }
 
 /// Instances that are active together or not at all.

@@ -3,17 +3,25 @@
 //! Every check of a value and of a finished instance is in `lower`, which reads both languages.
 //! What keepalived passes over with a warning is an error here.
 
+mod defaults;
 mod emit;
 mod format;
+mod kept;
+mod process;
 mod read;
+mod router;
 mod secrets;
 mod translate;
 mod value;
 mod words;
+mod writer;
 
 pub use emit::emit;
+pub(super) use emit::router::text as router_text;
 pub use secrets::secrets;
 pub(super) use words::speak;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use format::Document;
 use read::{error, read, span};
@@ -21,9 +29,10 @@ use translate::{Translated, Translator};
 use value::OneOrMore;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::expand::Trace;
 use super::key_files::KeyFiles;
-use super::lower::{Lowered, lower};
-use super::model::Config;
+use super::lower::{Beyond, Lowered, NAMED_PEER, lower};
+use super::parse::Parsed;
 use super::source::{FileId, ReadError, Reader, SourceMap, directory, join};
 use super::{Loaded, Options};
 
@@ -50,6 +59,9 @@ fn without_null(schema: &mut serde_json::Value) {
             if members.get("default").is_some_and(Value::is_null) {
                 members.remove("default");
             }
+            if let Some(Value::Array(choices)) = members.get_mut("enum") {
+                choices.retain(|choice| !choice.is_null());
+            }
             for key in ["type", "anyOf"] {
                 let Some(Value::Array(kinds)) = members.get_mut(key) else {
                     continue;
@@ -74,6 +86,60 @@ fn without_null(schema: &mut serde_json::Value) {
 
 /// Reads the configuration that begins at `path`. Never fails: see [`Loaded::diagnostics`].
 pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
+    let Translation {
+        parsed,
+        listeners,
+        beyond,
+    } = translate(path, options, reader);
+    let Lowered {
+        mut config,
+        provenance,
+        diagnostics,
+        interfaces,
+        commands,
+    } = lower(
+        &parsed.statements,
+        KeyFiles::read(&parsed.statements, reader),
+        beyond,
+    );
+    for instance in &mut config.instances {
+        instance.protocol.listen_before_lead |= listeners.contains(&instance.name);
+    }
+    let mut said = parsed.diagnostics;
+    // keepalived could not read this file anyway.
+    let ours = diagnostics.into_iter().filter(|d| d.code != NAMED_PEER);
+    said.extend(ours.map(|mut diagnostic| {
+        words::speak(&mut diagnostic);
+        diagnostic
+    }));
+    let mut loaded = Loaded {
+        sources: parsed.sources,
+        config,
+        provenance,
+        diagnostics: said,
+        interfaces,
+        commands,
+        is_empty: parsed.statements.is_empty(),
+    };
+    loaded.sort_diagnostics();
+    loaded
+}
+
+/// The statements that the configuration at `path` stands for.
+pub(super) fn parse(path: &str, options: &Options, reader: &dyn Reader) -> Parsed {
+    translate(path, options, reader).parsed
+}
+
+/// A configuration in statements, and what none of keepalived's could say.
+struct Translation {
+    parsed: Parsed,
+    /// Names of the instances with `listen_before_lead`.
+    listeners: BTreeSet<String>,
+    /// What `lower` has to know of.
+    beyond: Beyond,
+}
+
+fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation {
     let mut loading = Loading {
         sources: SourceMap::default(),
         reader,
@@ -83,8 +149,10 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     loading.main(path);
     let scripts = loading.documents.iter().flat_map(|(_, d)| &d.script.0);
     let weights = scripts.filter_map(|(name, s)| Some((name.value.clone(), s.weight.as_ref()?.0)));
+    let main = loading.documents.first();
     let mut translator = Translator {
         weights: weights.collect(),
+        defaults: main.and_then(|(file, document)| Some((document.defaults()?, *file))),
         options,
         reader,
         diagnostics: loading.diagnostics,
@@ -93,47 +161,51 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
     for (file, document) in &loading.documents {
         translator.document(document, *file, &mut all);
     }
-    let parts = [all.globals, all.scripts, all.instances, all.groups];
-    let statements: Vec<_> = parts.into_iter().flatten().collect();
-    let Lowered {
-        mut config,
-        provenance,
-        diagnostics,
-        interfaces,
-        commands,
-    } = lower(&statements, KeyFiles::read(&statements, reader));
-    for (_, document) in &loading.documents {
-        beyond_keepalived(document, &mut config);
-    }
-    let mut said = translator.diagnostics;
-    said.extend(diagnostics.into_iter().map(|mut diagnostic| {
-        words::speak(&mut diagnostic);
-        diagnostic
-    }));
-    let mut loaded = Loaded {
-        sources: loading.sources,
-        config,
-        provenance,
-        diagnostics: said,
-        interfaces,
-        commands,
-    };
-    loaded.sort_diagnostics();
-    loaded
-}
-
-/// What no statement of keepalived's could say.
-fn beyond_keepalived(document: &Document, config: &mut Config) {
-    for (name, instance) in &document.instance.0 {
-        let listens = instance
-            .listen_before_lead
-            .as_ref()
-            .is_some_and(|l| l.value);
-        let here = config.instances.iter_mut().find(|i| i.name == name.value);
-        if let Some(here) = here {
-            here.protocol.listen_before_lead |= listens;
+    let mut router_advertisements = BTreeMap::new();
+    for (file, document) in &loading.documents {
+        for (name, instance) in &document.instance.0 {
+            if let Some(table) = &instance.router_advertisement {
+                let meaning = table.meaning(*file, &mut translator.diagnostics);
+                let wanted = (meaning, span(*file, &table.place));
+                router_advertisements.insert(name.value.clone(), wanted);
+            }
         }
     }
+    let parts = [all.globals, all.scripts, all.instances, all.groups];
+    Translation {
+        parsed: Parsed {
+            statements: parts.into_iter().flatten().collect(),
+            sources: loading.sources,
+            diagnostics: translator.diagnostics,
+            trace: Trace::default(),
+        },
+        listeners: named(&loading.documents, |i| {
+            i.listen_before_lead.as_ref().map(|l| l.value)
+        }),
+        beyond: Beyond {
+            both_versions: named(&loading.documents, |i| {
+                i.version.as_ref().map(|v| v.value.is_both())
+            }),
+            require_link_local: named(&loading.documents, |i| {
+                i.require_link_local.as_ref().map(|r| r.value)
+            }),
+            router_advertisements,
+        },
+    }
+}
+
+/// Names of the instances that `written` is true of, by themselves or by default.
+fn named(
+    documents: &[(FileId, Document)],
+    written: impl Fn(&format::Instance) -> Option<bool>,
+) -> BTreeSet<String> {
+    let usual = documents.first().and_then(|(_, d)| written(d.defaults()?));
+    let is_so = |i: &format::Instance| written(i).or(usual).unwrap_or(false);
+    let instances = documents.iter().flat_map(|(_, d)| &d.instance.0);
+    instances
+        .filter(|(_, instance)| is_so(instance))
+        .map(|(name, _)| name.value.clone())
+        .collect()
 }
 
 /// The files of a configuration while they are read.
@@ -157,6 +229,13 @@ impl Loading<'_> {
                 return;
             }
         };
+        let defaults = document.defaults.as_ref();
+        for (key, place) in defaults.map(|d| d.misplaced(&d.place)).unwrap_or_default() {
+            let message = format!("`{key}` is an instance's own");
+            let misplaced = error(504, message, span(file, &place), "");
+            let help = "write it in each `[instance.NAME]`";
+            self.diagnostics.push(misplaced.help(help));
+        }
         let include = document.include.clone();
         self.documents.push((file, document));
         let Some(include) = include else { return };
@@ -184,6 +263,12 @@ impl Loading<'_> {
             let message = "a file that is included cannot include others";
             let at = span(file, &include.place);
             self.diagnostics.push(error(506, message, at, ""));
+        }
+        if let Some(defaults) = &document.defaults {
+            let message = "a file that is included has no `[defaults]` of its own";
+            let misplaced = error(506, message, span(file, &defaults.place), "");
+            self.diagnostics
+                .push(misplaced.help("write them in the file that includes it"));
         }
         self.documents.push((file, document));
     }

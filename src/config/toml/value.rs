@@ -139,6 +139,65 @@ impl JsonSchema for Number {
     }
 }
 
+/// A version by its number, or both.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Versions {
+    One(i64),
+    Both,
+}
+
+impl Versions {
+    /// Whether it is both.
+    pub(super) const fn is_both(self) -> bool {
+        matches!(self, Self::Both)
+    }
+
+    /// The number of the newest that is spoken.
+    pub(super) fn newest(self) -> String {
+        match self {
+            Self::One(number) => number.to_string(),
+            Self::Both => "3".to_owned(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Versions {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Versions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("2, 3 or \"both\"")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Versions, E> {
+                Ok(Versions::One(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Versions, E> {
+                let wrong = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
+                (text == "both").then_some(Versions::Both).ok_or_else(wrong)
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Versions {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Versions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": [2, 3, "both"] })
+    }
+}
+
 /// A length of time in millionths of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time(pub(super) u64);

@@ -1,26 +1,30 @@
 //! What a reload does to the engine: instances come, go and change.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Driver;
+use crate::control::recording::Call;
 use crate::runtime::clock;
 use crate::runtime::command::{Assignment, Changes, Report, SyncedGroup};
 use crate::runtime::executor::{Action, Job, Placement, Placements};
 use crate::runtime::member::Member;
-use crate::types::{InstanceId, Instant};
+use crate::types::InstanceId;
 use crate::vrrp::instance::{Input, Instance};
-use crate::vrrp::router::{Event, InstanceEffect, Router};
+use crate::vrrp::router::Event;
 
 impl Driver {
     pub(super) fn reload(&mut self, changes: Changes) {
         for (id, counter) in changes.trackers {
-            self.router.set_tracker(id, counter);
+            self.change(Call::SetTracker(id, counter));
         }
         for (id, rise, fall) in changes.counts {
-            self.router.set_tracker_counts(id, rise, fall);
+            self.change(Call::SetTrackerCounts(id, rise, fall));
         }
         self.held_until = changes.held_until;
+        self.log_strangers = changes.log_strangers;
+        self.named_strangers.clear();
         self.pacing = changes.pacing;
         self.send_paces();
         self.set_groups(changes.groups);
@@ -40,8 +44,9 @@ impl Driver {
             self.handle(clock::now(), Event::Instance(id, Input::Startup));
         }
         for id in changes.forgotten {
-            self.router.remove_tracker(id);
+            self.change(Call::RemoveTracker(id));
         }
+        self.forget_names();
         self.settle_all();
     }
 
@@ -50,12 +55,18 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
-        let protocol = config.protocol.clone();
-        self.members.insert(id, Member::new(config, device, table));
-        self.router.add(clock::now(), id, protocol, tracking);
+        let protocol = Box::new(config.protocol.clone());
+        let mut member = Member::new(config, devices, table);
+        member.find_peers(&self.names, &self.links);
+        self.members.insert(id, member);
+        self.change(Call::Add {
+            id,
+            config: protocol,
+            tracking,
+        });
         if let Some(at) = self.held_until {
             self.handle(clock::now(), Event::Instance(id, Input::HoldUntil(at)));
         }
@@ -66,14 +77,14 @@ impl Driver {
     fn set_groups(&mut self, groups: Vec<SyncedGroup>) {
         let members = groups.iter().map(|g| (g.id, g.members.clone())).collect();
         self.groups = groups.into_iter().map(|g| (g.id, g.name)).collect();
-        self.change(|router, now, effects| router.set_groups(now, members, effects));
+        self.change(Call::SetGroups(members));
     }
 
     /// Has the router do something that is no event.
-    fn change(&mut self, what: impl FnOnce(&mut Router, Instant, &mut Vec<InstanceEffect>)) {
+    fn change(&mut self, what: Call) {
         self.last_now = clock::now().max(self.last_now);
         let mut effects = std::mem::take(&mut self.effects);
-        what(&mut self.router, self.last_now, &mut effects);
+        self.router.call(self.last_now, what, &mut effects);
         self.perform_all(&mut effects);
         self.effects = effects;
         self.flush();
@@ -91,20 +102,50 @@ impl Driver {
             id,
             config,
             tracking,
-            device,
+            devices,
             table,
         } = assignment;
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let before = Arc::clone(&member.placements);
-        let protocol = config.protocol.clone();
-        member.reconfigure(config, device, table);
+        let protocol = Box::new(config.protocol.clone());
+        member.reconfigure(config, devices, table);
+        member.find_peers(&self.names, &self.links);
         self.settle(id);
         let announce = self.has_new_placements(id, &before);
         self.feed_links();
-        self.change(|router, now, effects| {
-            router.reconfigure(now, id, protocol, tracking, announce, effects);
+        self.change(Call::Reconfigure {
+            id,
+            config: protocol,
+            tracking,
+            announce,
+        });
+    }
+
+    /// A name has an answer: the instances whose peer it is take it over.
+    pub(super) fn peer_found(&mut self, name: String, addresses: BTreeSet<IpAddr>) {
+        if self.names.get(&name) == Some(&addresses) {
+            return;
+        }
+        let uses = |m: &Member| m.config.peer_names().any(|n| n == name);
+        let ids = self.members.iter().filter(|(_, m)| uses(m));
+        let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
+        self.names.insert(name, addresses);
+        for id in ids {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.find_peers(&self.names, &self.links);
+            }
+            self.settle(id);
+        }
+    }
+
+    /// Names that nobody uses any more: they are looked up anew if they come back.
+    fn forget_names(&mut self) {
+        let members = &self.members;
+        self.names.retain(|name, _| {
+            let mut used = members.values().flat_map(|m| m.config.peer_names());
+            used.any(|n| n == name)
         });
     }
 
@@ -139,12 +180,12 @@ impl Driver {
 
     /// Forgets instances that a reload took away, once they have let go.
     pub(super) fn drop_finished(&mut self) {
-        let router = &self.router;
+        let router = &*self.router;
         let done = |id: &InstanceId| router.instance(*id).is_none_or(Instance::is_finished);
         let finished: Vec<_> = self.leaving.iter().copied().filter(done).collect();
         for id in finished {
             self.leaving.remove(&id);
-            self.router.remove(id);
+            self.change(Call::Remove(id));
             self.members.remove(&id);
             self.pool.tidy(&self.members);
             (self.reporter)(Report::Departed(id));

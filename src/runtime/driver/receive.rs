@@ -6,15 +6,19 @@ use super::{BATCH, Driver};
 use crate::runtime::authenticator::Proven;
 use crate::runtime::clock;
 use crate::runtime::executor::Chain;
-use crate::runtime::member::Complaint;
+use crate::runtime::member::{Complaint, Member};
 use crate::runtime::pool::Key;
 use crate::sys::socket::Datagram;
-use crate::types::{InstanceId, Instant};
+use crate::types::{InstanceId, Instant, InterfaceName, Vrid};
 use crate::vrrp::instance::{Input, Instance};
 use crate::vrrp::router::Event;
 use crate::wire::auth::ah;
 use crate::wire::ip::{Packet, Protocol};
-use crate::wire::vrrp::{self, Received, Rejected};
+use crate::wire::ndisc;
+use crate::wire::vrrp::{self, ChecksumForm, Received, Rejected};
+
+/// A flood of senders that are made up must not fill the memory.
+const MOST_STRANGERS: usize = 1_000;
 
 impl Driver {
     /// Waiting packets come before expired timers: a host that stalled must not take over from
@@ -40,7 +44,7 @@ impl Driver {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(interface = %key.0, "{}, reopening", Chain(&error));
+                    tracing::warn!(interface = place(key), "{}, reopening", Chain(&error));
                     self.pool.close(key);
                     self.settle_all();
                     return;
@@ -51,12 +55,13 @@ impl Driver {
 
     fn take_packet(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
         let length = datagram.bytes().len();
-        tracing::trace!(interface = %key.0, length, "packet received");
+        tracing::trace!(interface = place(key), length, "packet received");
         let parsed = match key.2 {
             Protocol::Vrrp => datagram.packet().map(|packet| (packet, None)),
             Protocol::AuthenticationHeader => {
                 ah::parse(datagram.bytes()).map(|(packet, header)| (packet, Some(header)))
             }
+            Protocol::Icmpv6 => return self.take_solicitation(key, at, datagram),
         };
         let found = parsed.and_then(|(packet, header)| Ok((packet, header, vrrp::vrid(&packet)?)));
         let (packet, header, vrid) = match found {
@@ -64,13 +69,45 @@ impl Driver {
             Err(reason) => return self.count_stranger(reason),
         };
         let Some(id) = self.pool.addressee(key, vrid, packet.source, &self.members) else {
+            self.name_stranger(key, vrid, packet.source);
             return self.count_stranger(Rejected::UnknownVrid);
         };
         self.take_advert(id, at, &packet, header.as_ref());
     }
 
+    /// A host asks for a router: every instance there that is one answers. Others are not for us.
+    fn take_solicitation(&mut self, key: &Key, at: Instant, datagram: &Datagram<'_>) {
+        let asks = |packet: &Packet<'_>| match packet.source {
+            IpAddr::V6(source) => {
+                ndisc::is_router_solicitation(source, packet.hop_limit, packet.payload)
+            }
+            IpAddr::V4(_) => false,
+        };
+        if datagram.packet().is_ok_and(|packet| asks(&packet)) {
+            for id in self.pool.listeners(key) {
+                self.handle(at, Event::Instance(id, Input::RouterSolicited));
+            }
+        }
+    }
+
     fn count_stranger(&mut self, reason: Rejected) {
         *self.strangers.entry(reason).or_default() += 1;
+    }
+
+    /// Logs an advert for nobody here, each sender once until the next reload. keepalived:
+    /// `log_unknown_vrids`, which logs every one.
+    fn name_stranger(&mut self, key: &Key, vrid: Vrid, source: IpAddr) {
+        if !self.log_strangers || self.named_strangers.len() >= MOST_STRANGERS {
+            return;
+        }
+        let interface = &key.0;
+        if self
+            .named_strangers
+            .insert((interface.clone(), vrid, source))
+        {
+            let interface = interface.as_ref().map(tracing::field::display);
+            tracing::info!(interface, %vrid, %source, "advert of {source} for VRID {vrid}, which is not ours");
+        }
     }
 
     fn take_advert(
@@ -133,18 +170,18 @@ impl Driver {
                 member.name
             );
         }
-        let (ours, theirs) = (member.checksum_form(), received.checksum);
-        if ours != theirs && member.complain(Complaint::Checksum(source, theirs)) {
+        if !member.hears(source) && member.complain(Complaint::Stranger(source)) {
             tracing::warn!(
                 instance = &*member.name,
                 %source,
-                "({}) {source} sends checksums {}, we {}; keepalived takes its own form only",
-                member.name,
-                theirs.describe(),
-                ours.describe()
+                "({}) {source} is none of our peers, but its adverts count: check_unicast_src would \
+                 drop them",
+                member.name
             );
         }
-        let interval = member.config.protocol.advertisement_interval;
+        compare_checksums(member, received);
+        let version = received.advert.version;
+        let interval = member.config.protocol.interval_in(version);
         let differs = received.advert.interval != interval;
         if differs && member.complain(Complaint::Interval(source)) {
             tracing::warn!(
@@ -173,4 +210,35 @@ impl Driver {
             );
         }
     }
+}
+
+/// The interface of a socket, for the log.
+fn place(key: &Key) -> Option<&str> {
+    key.0.as_ref().map(InterfaceName::as_str)
+}
+
+/// Complains of a peer that covers something else with its checksums.
+fn compare_checksums(member: &mut Member, received: &Received) {
+    let (source, theirs) = (received.advert.source, received.checksum);
+    let ours = member.checksum_form(received.advert.version, source);
+    let old = theirs == ChecksumForm::GroupPseudoHeader;
+    if (ours == theirs && !old) || !member.complain(Complaint::Checksum(source, theirs)) {
+        return;
+    }
+    let instance = &*member.name;
+    if ours == theirs {
+        tracing::info!(
+            instance,
+            %source,
+            "({instance}) {source} sends the checksum of keepalived before 1.3.6, and gets it too"
+        );
+        return;
+    }
+    tracing::warn!(
+        instance,
+        %source,
+        "({instance}) {source} sends checksums {}, we {}; keepalived takes its own form only",
+        theirs.describe(),
+        ours.describe()
+    );
 }

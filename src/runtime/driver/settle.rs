@@ -37,8 +37,9 @@ impl Driver {
     /// to wait for it costs clients less than a takeover.
     fn bridge_over(&mut self, mut links: Links) -> Links {
         let now = clock::now();
-        let missing = self.members.values().filter_map(|member| {
-            let device = member.missing_device(&links)?;
+        let all = self.members.values();
+        let all: BTreeSet<_> = all.flat_map(|m| m.missing_devices(&links)).collect();
+        let missing = all.into_iter().filter_map(|device| {
             let before = self.links.get(device).filter(|link| link.up)?;
             let until = self.vanished.get(device).copied();
             let until = until.unwrap_or(now + REPAIR);
@@ -67,10 +68,7 @@ impl Driver {
         let old: BTreeSet<_> = before.iter().map(place).collect();
         let moved = member.placements.iter().any(|p| !old.contains(&place(p)));
         // Its addresses may have gone with it.
-        let returned = member
-            .device
-            .as_ref()
-            .is_some_and(|d| self.returned.contains(d));
+        let returned = member.devices.values().any(|d| self.returned.contains(d));
         if (moved || returned) && instance.holds_addresses() {
             let repeat = instance.config().announcement.repeat;
             self.enqueue(id, Action::Install);

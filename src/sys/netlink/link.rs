@@ -137,30 +137,6 @@ impl Netlink {
         self.link_by(request)
     }
 
-    /// How many frames the interface numbered `index` has received; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::List`] or [`Error::Transport`].
-    pub fn received_frames(&mut self, index: u32) -> Result<Option<u64>, Error> {
-        let mut request = LinkMessage::default();
-        request.header.index = index;
-        let frames = |message: Message<'_>| {
-            let attributes = message.payload.get(HEADER_LEN..)?;
-            // struct rtnl_link_stats64 begins with rx_packets.
-            let statistics = find(attributes, libc::IFLA_STATS64)?;
-            Some(u64::from_ne_bytes(*statistics.first_chunk()?))
-        };
-        match self.get(RouteNetlinkMessage::GetLink(request), frames)? {
-            Ok(count) => Ok(count),
-            Err(refusal) if refusal.errno == libc::ENODEV => Ok(None),
-            Err(refusal) => Err(Error::List {
-                what: Listing::Links,
-                refusal,
-            }),
-        }
-    }
-
     fn link_by(&mut self, request: LinkMessage) -> Result<Option<Link>, Error> {
         match self.get(RouteNetlinkMessage::GetLink(request), Link::read)? {
             Ok(link) => Ok(link),

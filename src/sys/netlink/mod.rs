@@ -109,6 +109,15 @@ pub enum Error {
         #[source]
         refusal: Refusal,
     },
+    /// The route to the addresses of a link could not be added.
+    #[error("cannot add the link-local route of interface {ifindex}")]
+    AddLinkLocalRoute {
+        /// The link's interface.
+        ifindex: u32,
+        /// The kernel's answer.
+        #[source]
+        refusal: Refusal,
+    },
 }
 
 impl Error {
@@ -123,7 +132,8 @@ impl Error {
             | Self::RemoveAddress { refusal, .. }
             | Self::CreateLink { refusal, .. }
             | Self::ChangeLink { refusal, .. }
-            | Self::AddRoute { refusal, .. } => Some(refusal.errno),
+            | Self::AddRoute { refusal, .. }
+            | Self::AddLinkLocalRoute { refusal, .. } => Some(refusal.errno),
         }
     }
 }

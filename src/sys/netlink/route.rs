@@ -1,13 +1,14 @@
 //! Routes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::{
-    RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::address::VRRP_PROTOCOL;
 use super::{Change, Error, Netlink};
 
 impl Netlink {
@@ -39,6 +40,34 @@ impl Netlink {
                 gateway,
                 refusal,
             }),
+        }
+    }
+
+    /// Adds the route to the link-local IPv6 addresses of an interface, as the kernel makes it for
+    /// one that has such an address with its usual prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddLinkLocalRoute`] or [`Error::Transport`].
+    pub fn add_link_local_route(&mut self, ifindex: u32) -> Result<Change, Error> {
+        let mut route = RouteMessage::default();
+        route.header.address_family = AddressFamily::Inet6;
+        route.header.destination_prefix_length = 64;
+        route.header.table = RouteHeader::RT_TABLE_MAIN;
+        route.header.protocol = RouteProtocol::from(VRRP_PROTOCOL);
+        route.header.scope = RouteScope::Universe;
+        route.header.kind = RouteType::Unicast;
+        let prefix = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
+        route.attributes = vec![
+            RouteAttribute::Destination(RouteAddress::Inet6(prefix)),
+            RouteAttribute::Oif(ifindex),
+        ];
+        let request = RouteNetlinkMessage::NewRoute(route);
+        // Beside those of other interfaces, which `NLM_F_EXCL` would not allow.
+        match self.perform(request, NLM_F_CREATE | NLM_F_APPEND)? {
+            None => Ok(Change::Done),
+            Some(refusal) if refusal.errno == libc::EEXIST => Ok(Change::AlreadySo),
+            Some(refusal) => Err(Error::AddLinkLocalRoute { ifindex, refusal }),
         }
     }
 }

@@ -49,6 +49,21 @@ impl Netlink {
         self.create(name, InfoKind::Bridge, data)
     }
 
+    /// Makes a bridge that speaks the spanning tree protocol (IEEE 802.1D): a port that comes up
+    /// forwards after 4 s, twice the shortest forward delay that there is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CreateLink`] or [`Error::Transport`].
+    pub fn create_spanning_bridge(&mut self, name: &InterfaceName) -> Result<(), Error> {
+        let data = InfoData::Bridge(vec![
+            InfoBridge::ForwardDelay(200),
+            InfoBridge::StpState(BridgeStpState::KernelStp),
+            InfoBridge::MulticastSnooping(false),
+        ]);
+        self.create(name, InfoKind::Bridge, data)
+    }
+
     /// Makes a macvlan on `base` that exchanges nothing with its siblings, with an Ethernet address
     /// and in an interface group. It is switched off.
     ///

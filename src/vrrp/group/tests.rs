@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::types::{Instant, Interval, Priority, Vrid};
+use crate::types::{Instant, Interval, Priority, Version, Vrid};
 use crate::vrrp::election::Weight;
 use crate::vrrp::instance::Transition::{Active, Backup, Stopped};
 use crate::vrrp::instance::{Effect, InstanceConfig};
@@ -35,6 +35,7 @@ fn advert(priority: u8) -> Input {
         source: "10.0.0.9".parse().unwrap(),
         priority: Priority::new(priority),
         interval: Interval::DEFAULT,
+        version: Version::V3,
     })
 }
 
@@ -108,6 +109,7 @@ fn told(effects: &[InstanceEffect]) -> Vec<(u32, Transition)> {
         | Effect::RemoveAddresses
         | Effect::AnnounceAddresses { .. }
         | Effect::AnnounceElsewhere
+        | Effect::AdvertiseRouter { .. }
         | Effect::HeardLowerPriority => None,
     };
     effects.iter().filter_map(of).collect()
@@ -278,6 +280,19 @@ fn a_script_of_one_member_without_a_result_holds_all_back_in_silence() {
 }
 
 #[test]
+fn what_only_bars_the_start_of_a_running_member_leaves_the_others_alone() {
+    for fault in [Fault::TrackerPending(SCRIPT), Fault::PeersUnknown] {
+        let mut bench = Bench::new(100, [false, false]);
+        bench.feed(0, A, Input::Startup);
+        bench.feed(0, B, Input::Startup);
+        let effects = bench.feed(10, A, Input::FaultRaised(fault.clone()));
+        assert_eq!(effects, [], "{fault:?}");
+        let effects = bench.feed(20, A, Input::FaultCleared(fault));
+        assert_eq!(effects, []);
+    }
+}
+
+#[test]
 fn a_tracker_of_all_members_moves_all_of_them_once() {
     let mut bench = Bench::new(100, [true, true]);
     bench.feed(0, A, Input::Startup);
@@ -389,4 +404,28 @@ fn an_instance_is_in_the_first_group_that_lists_it() {
     bench.0.set_groups(at(0), groups, &mut Vec::new());
     bench.feed(0, A, Input::FaultRaised(Fault::Interface));
     assert_eq!(bench.roles(), [Role::Initialize, WAITING]);
+}
+
+#[test]
+fn a_reload_that_adds_a_script_without_a_result_leaves_a_running_group_alone() {
+    let mut bench = Bench::active();
+    let tracking = || Tracking {
+        trackers: [(SCRIPT, Weight::new(0))].into(),
+        ..Tracking::default()
+    };
+    let mut effects = Vec::new();
+    for id in [A, B] {
+        bench
+            .0
+            .reconfigure(at(5000), id, config(100), tracking(), false, &mut effects);
+        assert_eq!(bench.roles(), [Role::Active, Role::Active]);
+    }
+    assert_eq!(told(&effects), []);
+    let result = |success| Event::TrackResult {
+        tracker: SCRIPT,
+        success,
+    };
+    assert_eq!(told(&bench.event(6000, result(true))), []);
+    bench.event(7000, result(false));
+    assert_eq!(bench.roles(), [Role::Initialize, Role::Initialize]);
 }

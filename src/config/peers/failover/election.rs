@@ -142,9 +142,10 @@ fn alone(instance: &Instance, failed: Option<&Cause>) -> Standing {
     let contributions = trackers.iter().map(|(weight, up)| weight.contribution(*up));
     let priority = effective_priority(instance.protocol.priority, contributions);
 
-    let own_is_up = is_up(Cause::Interface(instance.interface.clone()));
+    let own = instance.interface.as_ref();
+    let own_is_up = own.is_none_or(|name| is_up(Cause::Interface(name.clone())));
     let carriers_are_up = carriers(instance)
-        .filter(|name| **name != instance.interface)
+        .filter(|name| Some(*name) != own)
         .all(|name| is_up(Cause::Interface(name.clone())));
     if failed == Some(&Cause::Host) {
         Standing::Dead

@@ -205,7 +205,7 @@ fn a_link_that_carries_an_address_counts() {
 fn together(priority: u8) -> Config {
     let mut inside = node(priority);
     inside.name = "INSIDE".to_owned();
-    inside.interface = InterfaceName::new("eth1").unwrap();
+    inside.interface = InterfaceName::new("eth1");
     inside.protocol.vrid = Vrid::new(52).unwrap();
     let mut config = file(node(priority));
     config.instances.push(inside);
