@@ -14,7 +14,8 @@ fn check(folder: &str, arguments: &[&str]) -> String {
     let printed = String::from_utf8(output.stdout).expect("the report is UTF-8");
     let complaint = String::from_utf8(output.stderr).expect("the complaint is UTF-8");
     let status = output.status.code().expect("vipd ends by itself");
-    format!("exit status {status}\n\n{printed}{complaint}")
+    let report = format!("exit status {status}\n\n{printed}{complaint}");
+    report.replace(env!("CARGO_MANIFEST_DIR"), "")
 }
 
 const PAIR: &str = "examples/nginx-pair";
@@ -180,4 +181,69 @@ fn a_converted_file_says_what_was_left_out() {
         .expect("vipd starts");
     assert!(output.status.success());
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn every_trap_of_an_editor_or_an_old_version_is_explained() {
+    insta::assert_snapshot!(check("tests/check", &["traps.conf"]));
+}
+
+#[test]
+fn eight_nodes_are_played_through_to_the_last_one() {
+    let files: Vec<String> = (1..=8).map(|n| format!("node{n}.conf")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let report = check("tests/check/group", &files);
+    assert!(report.contains("nodes 1 to 7 die"), "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn a_sync_group_moves_as_a_whole_in_the_table() {
+    insta::assert_snapshot!(check("tests/check/group", &["edge1.conf", "edge2.conf"]));
+}
+
+#[test]
+fn a_sync_group_that_its_priorities_tear_apart_is_found() {
+    let report = check("tests/check/group", &["edge1.conf", "edge2-apart.conf"]);
+    assert!(report.contains("K0616"), "{report}");
+}
+
+#[test]
+fn notes_are_for_who_asks() {
+    let plain = check(PAIR, &["node1.conf"]);
+    assert!(plain.ends_with("no problems\n"), "{plain}");
+    let notes = check(PAIR, &["--notes", "--short", "node1.conf"]);
+    assert!(
+        notes.contains("K0446") && notes.contains("K0448"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn this_host_is_asked_for_what_only_it_knows() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("vipd-here-{}", std::process::id()));
+    std::fs::create_dir(&folder).expect("a folder");
+    let (program, file) = (folder.join("chk.sh"), folder.join("a.conf"));
+    std::fs::write(&program, "#!/bin/sh\n").expect("a program");
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(&program, mode).expect("its mode");
+    let text = format!(
+        "vrrp_script chk {{\nscript {}\nuser root\n}}\nvrrp_instance V {{\ninterface \
+         no-such-if\nvirtual_router_id 77\ntrack_script {{\nchk\n}}\nvirtual_ipaddress \
+         {{\n192.0.2.1/24\n}}\n}}\n",
+        program.display()
+    );
+    std::fs::write(&file, text).expect("a file");
+    let file = file.to_str().expect("a name");
+    let (plain, here) = (check(".", &[file]), check(".", &["--here", file]));
+    std::fs::remove_dir_all(&folder).expect("it was there");
+    assert!(
+        !plain.contains("K0460") && !plain.contains("K0430"),
+        "{plain}"
+    );
+    assert!(here.contains("K0460"), "{here}");
+    // Who runs this may not be root, and then owns the program.
+    let bit = here.contains("chk.sh is writable by everybody (mode bit 002)");
+    assert!(bit || here.contains("is owned by user"), "{here}");
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use vipd::config::diagnostic::{Diagnostic, Severity};
+use vipd::config::lint::{Detail, lint};
 use vipd::config::lower::Provenance;
 use vipd::config::model::Config;
 use vipd::config::peers::failover::{Cause, Holders, Member, Row, truth_table};
@@ -19,7 +20,7 @@ use vipd::types::Priority;
 use super::explain::{Topic, explain};
 use super::nodes::{Node, Nodes};
 use super::render::{Printer, colours, summary, word};
-use super::{sarif, table};
+use super::{host, sarif, table};
 
 /// Exit status when a file has errors, alone or beside its peers.
 pub(super) const ERRORS: u8 = 1;
@@ -50,6 +51,12 @@ pub(crate) struct Check {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also say what is usual and worth to know: common VRIDs, owners, missing prefix lengths
+    #[arg(long)]
+    notes: bool,
+    /// Also look at this host: interfaces, programs and who could change them, networks of addresses
+    #[arg(long)]
+    here: bool,
     /// The same as `--format short`
     #[arg(long, conflicts_with_all = ["json", "format"])]
     short: bool,
@@ -78,8 +85,15 @@ impl Check {
             return explain(topic);
         }
         let mut checked = Checked::default();
-        for node in &self.nodes.0 {
-            if let Err(error) = checked.read(node) {
+        let detail = if self.notes {
+            Detail::Notes
+        } else {
+            Detail::Problems
+        };
+        for (number, node) in self.nodes.0.iter().enumerate() {
+            // The others are the files of other hosts.
+            let here = self.here && number == 0;
+            if let Err(error) = checked.read(node, detail, here) {
                 writeln!(io::stderr(), "vipd: {}: {error}", node.file)?;
                 return Ok(ExitCode::from(UNREADABLE));
             }
@@ -175,14 +189,19 @@ pub(super) fn options() -> Options {
 
 impl Checked {
     /// Adds a node. Its places move behind those of the files before it.
-    fn read(&mut self, node: &Node) -> Result<(), ReadError> {
+    fn read(&mut self, node: &Node, detail: Detail, here: bool) -> Result<(), ReadError> {
         let path = node.file.as_str();
         Disk.read(path)?;
         let mut options = options();
         if let Some(id) = &node.id {
             options.config_id.clone_from(id);
         }
-        let loaded = load(path, &options, &Disk);
+        let mut loaded = load(path, &options, &Disk);
+        let mut lints = lint(&loaded, detail);
+        if here {
+            host::look(&mut loaded);
+        }
+        loaded.diagnostics.append(&mut lints);
         let first_file = u32::try_from(self.sources.files().count()).unwrap_or(u32::MAX);
         for file in loaded.sources.files() {
             self.sources.add(&from_here(&file.name), &file.text);
@@ -339,6 +358,8 @@ struct Failure {
     kind: &'static str,
     what: Option<String>,
     nodes: Vec<usize>,
+    /// Nodes that are dead meanwhile.
+    dead: Vec<usize>,
     priorities: Vec<Option<u8>>,
     holders: Vec<usize>,
     mended: Vec<usize>,
@@ -393,6 +414,7 @@ impl Failure {
             },
             what: row.cause.as_ref().map(ToString::to_string),
             nodes: row.nodes.iter().map(|node| node + 1).collect(),
+            dead: row.dead.iter().map(|node| node + 1).collect(),
             priorities: row
                 .standings
                 .iter()

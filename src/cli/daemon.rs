@@ -5,24 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use vipd::config::Loaded;
-use vipd::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use vipd::config::model::{Config, Process};
 use vipd::runtime::daemon;
 use vipd::runtime::transaction;
-use vipd::sys::netlink::Netlink;
 use vipd::sys::pidfile::{self, PidFile};
 use vipd::sys::{namespace, process, schedule};
 
 use super::flags::{self, Flags};
+use super::host;
 use super::loader::{Loader, Overrides, append, load, load_options, print, refusal, status};
 use super::logging::{self, Sinks};
 use super::render::colours;
 
 /// keepalived's default configuration.
 const CONFIG: &str = "/etc/keepalived/keepalived.conf";
-/// An interface that is not there, which only this host can tell.
-const MISSING_INTERFACE: Code = Code(460);
 /// Where keepalived's pid files are.
 const PID_FOLDER: &str = "/run";
 /// Where they are if they have a folder of their own.
@@ -130,9 +126,7 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let file = flags.file.clone().unwrap_or_else(|| CONFIG.into());
     let options = load_options(flags.config_id.clone(), flags.check_includes);
     let mut loaded = load(&file, &options);
-    report_missing_interfaces(&mut loaded);
-    let globals = loaded.config.globals.clone();
-    loaded.look_for_programs(|used| daemon::examine(&used.command, &globals));
+    host::interfaces_and_programs(&mut loaded);
     loaded.sort_diagnostics();
     match log {
         None => {
@@ -144,31 +138,6 @@ fn test(flags: &Flags, log: Option<&Path>) -> io::Result<ExitCode> {
     let complained = flags.complaints.iter().any(|(_, counts)| *counts);
     let least = if complained { status::COMPLAINT } else { 0 };
     Ok(ExitCode::from(loaded.exit_status().max(least)))
-}
-
-/// The one question to the system: do the interfaces exist?
-fn report_missing_interfaces(loaded: &mut Loaded) {
-    let Ok(links) = Netlink::open().and_then(|mut netlink| netlink.links()) else {
-        return;
-    };
-    for used in &loaded.interfaces {
-        if links.iter().any(|link| link.name == used.name) {
-            continue;
-        }
-        let message = format!("interface {} does not exist on this host", used.name);
-        loaded.diagnostics.push(
-            Diagnostic::new(
-                Severity::Warning,
-                MISSING_INTERFACE,
-                Class::General,
-                message,
-            )
-            .label(
-                used.span,
-                "a fault at run time, until the interface appears",
-            ),
-        );
-    }
 }
 
 /// How a daemon is to run.

@@ -109,7 +109,9 @@ fn is_secret(word: &str) -> bool {
     let word = word
         .trim_matches(|c| c == '"' || c == '\'')
         .to_ascii_lowercase();
-    word.contains("passw") || strsim::osa_distance(&word, SECRET_KEYWORD) <= 2
+    // A longer or shorter word is further away than that.
+    let near = word.len().abs_diff(SECRET_KEYWORD.len()) <= 2 || !word.is_ascii();
+    word.contains("passw") || near && strsim::osa_distance(&word, SECRET_KEYWORD) <= 2
 }
 
 /// The words of `line`, each with the place after it.

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod explain;
 pub(crate) mod flags;
+pub(crate) mod host;
 pub(crate) mod loader;
 pub(crate) mod logging;
 pub(crate) mod mask;

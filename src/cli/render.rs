@@ -1,5 +1,6 @@
 //! Diagnostics as text: whole, as a compiler shows them, or one line for a log.
 
+use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::ops::Range;
 
@@ -12,7 +13,8 @@ use super::mask::Masked;
 /// Shows diagnostics of the files in a [`SourceMap`], without the secrets in them.
 pub(crate) struct Printer<'a> {
     sources: &'a SourceMap,
-    masked: Vec<Masked>,
+    /// Made for the first diagnostic that shows a line: most files have none.
+    masked: OnceCell<Vec<Masked>>,
     renderer: Renderer,
 }
 
@@ -25,10 +27,7 @@ impl<'a> Printer<'a> {
     pub(crate) fn new(sources: &'a SourceMap, colours: bool) -> Self {
         Self {
             sources,
-            masked: sources
-                .files()
-                .map(|file| Masked::new(&file.name, &file.text))
-                .collect(),
+            masked: OnceCell::new(),
             renderer: if colours {
                 Renderer::styled()
             } else {
@@ -67,6 +66,14 @@ impl<'a> Printer<'a> {
         }
     }
 
+    fn masked(&self) -> &[Masked] {
+        self.masked.get_or_init(|| {
+            let files = self.sources.files();
+            let masked = files.map(|file| Masked::new(&file.name, &file.text));
+            masked.collect()
+        })
+    }
+
     /// File, line and column of `label`, both counted from 1.
     pub(crate) fn place(&self, label: &Label) -> Option<(&'a str, usize, usize)> {
         let file = self.sources.file(label.span.file)?;
@@ -94,7 +101,7 @@ impl<'a> Printer<'a> {
         labels: &'s [Label],
     ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
         let file = self.sources.file(id)?;
-        let masked = self.masked.get(usize::try_from(id.0).ok()?)?;
+        let masked = self.masked().get(usize::try_from(id.0).ok()?)?;
         let shown =
             |label: &Label| masked.range(label.span.start as usize..label.span.end as usize);
         let here = labels

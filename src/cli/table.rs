@@ -52,15 +52,33 @@ fn some_addresses(router: &VirtualRouter<'_>) -> String {
 }
 
 fn what_fails(row: &Row) -> String {
-    let node = match row.nodes.as_slice() {
-        [node] => node_name(*node),
-        _ => "every node".to_owned(),
+    let nodes = match row.nodes.as_slice() {
+        nodes if nodes.len() > 1 && nodes.len() == row.standings.len() => "every node".to_owned(),
+        nodes => listed(nodes, "and"),
+    };
+    let alone = match row.dead.is_empty() {
+        true => "",
+        false => ", the last one",
     };
     match &row.cause {
         None => "nothing".to_owned(),
-        Some(Cause::Host) => format!("{node} dies"),
-        Some(Cause::Interface(name)) => format!("{name} of {node} goes down"),
-        Some(Cause::Script(name)) => format!("{name} fails on {node}"),
+        Some(Cause::Host) if row.nodes.len() > 1 => format!("{nodes} die"),
+        Some(Cause::Host) => format!("{nodes} dies"),
+        Some(Cause::Interface(name)) => format!("{name} of {nodes} goes down"),
+        Some(Cause::Script(name)) => format!("{name} fails on {nodes}{alone}"),
+    }
+}
+
+/// `node 1`, `node 1 and node 2`, or `nodes 1 to 3` where they follow each other.
+fn listed(nodes: &[usize], and: &str) -> String {
+    match nodes {
+        [first, .., last] if nodes.len() > 2 && last - first + 1 == nodes.len() => {
+            format!("nodes {} to {}", first + 1, last + 1)
+        }
+        _ => {
+            let names: Vec<String> = nodes.iter().map(|node| node_name(*node)).collect();
+            names.join(&format!(" {and} "))
+        }
     }
 }
 

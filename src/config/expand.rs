@@ -7,6 +7,7 @@ mod file;
 mod generate;
 mod include;
 mod parameter;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use super::lex::{Line, is_blank};
 use super::source::{FileId, Reader, SourceMap, Span};
 use include::Checks;
 use parameter::{Definition, is_definition};
+pub(super) use trace::Trace;
 
 /// Most lines a configuration may have after everything is expanded.
 const MOST_LINES: usize = 1_000_000;
@@ -56,6 +58,8 @@ pub(super) struct Expander<'a> {
     pub(super) sources: SourceMap,
     /// Everything that was wrong.
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Which parameter stands behind which place.
+    pub(super) trace: Trace,
     definitions: BTreeMap<String, Definition>,
     frames: Vec<Frame>,
     checks: Checks,
@@ -72,6 +76,7 @@ impl<'a> Expander<'a> {
             options,
             sources: SourceMap::default(),
             diagnostics: Vec::new(),
+            trace: Trace::default(),
             definitions: BTreeMap::new(),
             frames: Vec::new(),
             checks: if options.check_includes {

@@ -84,6 +84,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "Write the other quote.",
     ),
     row(
+        106,
+        "`#` and `!` begin a comment wherever they stand outside of quotes, in the middle of a word too: the password `Secret!` loses its last character. Nodes still agree as long as all of them lose the same.",
+        instance!("authentication {\n auth_type PASS\n auth_pass Secret!\n }"),
+        "Write `\\!` or `\\#`, or quote the word; do it on all nodes at once.",
+    ),
+    row(
         110,
         "A parameter `$NAME` or `${NAME}` is used where nothing has defined it. It stays in the text as it is written, so a keyword gets a strange value. Often it is misspelt, or defined further down.",
         "global_defs {\n    router_id ${NODE}\n}\n",
@@ -369,6 +375,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "Write `key ID hex:DIGITS` and `active_key ID`.",
     ),
     row(
+        418,
+        "A virtual server leaves protocol, scheduler or forwarding method to the default, which keepalived complains of.",
+        "virtual_server 192.0.2.1 80 {\n    protocol TCP\n    real_server 192.0.2.2 80 {\n    }\n}\n",
+        "Write `protocol`, `lb_algo` and `lb_kind`.",
+    ),
+    row(
         420,
         "With `state MASTER` and no `priority` keepalived takes the node for the owner of the addresses, priority 255: it wins against everyone, and weights of trackers do not count.",
         instance!("state MASTER"),
@@ -441,6 +453,42 @@ const EXPLANATIONS: &[Explanation] = &[
         "`chmod 600` the file.",
     ),
     row(
+        432,
+        "A `vrrp_script` is written and no instance and no sync group lists it, so it never runs: the node does not notice when the service dies.",
+        "vrrp_script s {\n    script \"/bin/true\"\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "List its name in `track_script` of the instance.",
+    ),
+    row(
+        433,
+        "Commands run without a shell: `|`, `&&`, `>` and their like are handed to the program as arguments, and the test tests something else.",
+        "vrrp_script s {\n    script \"pidof nginx || exit 1\"\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    track_script {\n        s\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Put the line into a file with `#!/bin/sh`, or write `/bin/sh -c '...'`.",
+    ),
+    row(
+        434,
+        "From the death of the service to the failure of its script more than a minute may pass: `fall` runs that are `interval` apart, and the `timeout` of the last one.",
+        "vrrp_script s {\n    script \"/bin/true\"\n    interval 60\n    fall 3\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    track_script {\n        s\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Check more often. A check that costs too much for that is better done with a smaller request.",
+    ),
+    row(
+        435,
+        "The other nodes wait for three adverts before they take over. With this interval clients are without the address for more than half a minute.",
+        instance!("advert_int 60"),
+        "`advert_int 1` is usual; version 3 allows hundredths of a second.",
+    ),
+    row(
+        436,
+        "After the command of a notification stand the user and the group that it runs as. An argument that is written there is taken for a user who does not exist, and the program is not run.",
+        instance!("notify_master /etc/notify.sh master"),
+        "Put program and arguments into quotes.",
+    ),
+    row(
+        440,
+        "Priorities end at 1 and 254, and what a weight would add or take beyond that is lost. This tracker's failure leaves the priority as it is, so nothing moves.",
+        "vrrp_script s {\n    script \"/bin/true\"\n    weight 20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    priority 254\n    track_script {\n        s\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Leave room between the priority and the end, for all weights together.",
+    ),
+    row(
         441,
         "An instance without an interface sends its adverts where the routes lead. An address that names no interface goes to the default one, which need not be where it belongs.",
         "vrrp_instance VI_1 {\n    virtual_router_id 51\n    unicast_src_ip 192.0.2.1\n    unicast_peer {\n        192.0.2.2\n    }\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
@@ -451,6 +499,72 @@ const EXPLANATIONS: &[Explanation] = &[
         "A peer is a name. The daemon looks it up while it runs, and an instance that knows the address of no peer stays in the fault state. keepalived takes addresses only, and would leave the peer out.",
         instance!("unicast_peer {\n lb2.example.net\n }"),
         "Write an address, or put the name into /etc/hosts so that the node can start without a name server.",
+    ),
+    row(
+        443,
+        "The first address of a network names the network, the last one is its broadcast address. No host answers for either.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress { 192.0.2.255/24 }\n}\n",
+        "Take another address, or correct the prefix length.",
+    ),
+    row(
+        444,
+        "The address is to move, and it is also what a node sends its adverts from. When it moves, that node loses its own address.",
+        instance!("mcast_src_ip 192.0.2.10"),
+        "Give each node an address of its own; the one that moves is a further one.",
+    ),
+    row(
+        445,
+        "The address and the one that adverts come from are not of one network. That may be meant; more often an address got the wrong prefix length, or belongs on another interface.",
+        instance!("mcast_src_ip 198.51.100.1"),
+        "Correct the prefix length, or write `dev NAME` behind the address.",
+    ),
+    row(
+        446,
+        "An address without a prefix length counts as a single host, /32. It works where the interface has another address in the same network; else there is no route to the neighbours.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress { 192.0.2.10 }\n}\n",
+        "Write the length: `192.0.2.10/24`.",
+    ),
+    row(
+        447,
+        "An advert lists all addresses in one packet, at most 255 and only as many as fit. What does not fit is moved as well, and not advertised.",
+        "",
+        "Write what is beyond it in `virtual_ipaddress_excluded`, the same on all nodes.",
+    ),
+    row(
+        448,
+        "The same VRID in two groups of one network makes each take the adverts of the other for its own. This number stands in many examples, so somebody else may have it.",
+        instance!("priority 100"),
+        "`tcpdump -n vrrp` on the network shows which numbers are used.",
+    ),
+    row(
+        449,
+        "Priority 255 is for the router whose interface has the addresses anyway. It wins at once, and no tracker with a weight lowers it.",
+        instance!("priority 255"),
+        "Write a priority below 255.",
+    ),
+    row(
+        450,
+        "The list of peers is the same file for all nodes, perhaps, and holds the node's own address. Its adverts come back to it.",
+        instance!("unicast_src_ip 192.0.2.1", "unicast_peer { 192.0.2.1 }"),
+        "Leave out each node's own address in its file.",
+    ),
+    row(
+        451,
+        "The interface has addresses on this host, and none of them is in the network of this one. Neighbours have no reason to ask for it there. Nothing else tells a wrong digit from an address that is meant.",
+        "",
+        "Correct the address, or write `dev NAME` for the interface that has its network.",
+    ),
+    row(
+        452,
+        "Strict mode has no accept mode, so the node drops whatever is sent to its addresses unless it owns them: no ping, no web server. This is right for a router and wrong for a server.",
+        "global_defs {\n    vrrp_strict\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 77\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Take `vrrp_strict` out, or in version 3 write `accept`.",
+    ),
+    row(
+        453,
+        "Two instances of a node move the same address. When one of them steps back it takes the address away from the other.",
+        "vrrp_instance A {\n    interface eth0\n    virtual_router_id 1\n    virtual_ipaddress { 192.0.2.10/24 }\n}\nvrrp_instance B {\n    interface eth0\n    virtual_router_id 2\n    virtual_ipaddress { 192.0.2.10/24 }\n}\n",
+        "Leave the address in one of them.",
     ),
     row(
         460,
@@ -597,6 +711,36 @@ const EXPLANATIONS: &[Explanation] = &[
         "Write it on the node of highest priority, with `state BACKUP`.",
     ),
     row(
+        615,
+        "A sync group keeps other virtual routers together on one node than on another. When one of them moves, the other node does not take the same ones over, and traffic that needs both breaks.",
+        "",
+        "List the same instances in `vrrp_sync_group` on all nodes.",
+    ),
+    row(
+        616,
+        "Members of a sync group are Active on one node together. With these priorities or trackers the nodes would be elected differently for each, so the group changes sides again and again.",
+        "",
+        "Give all members of a group the same priority on a node, and let the group do the tracking.",
+    ),
+    row(
+        617,
+        "With accept mode off a node drops what is sent to the addresses. The service answers or not, depending on which node is active.",
+        "",
+        "Write `accept` on all nodes or on none, and `vrrp_strict` likewise.",
+    ),
+    row(
+        618,
+        "One node answers with the MAC address of the VRID, the other with that of its interface. Every takeover changes what clients have learnt.",
+        "",
+        "Write `use_vmac` on all nodes or on none.",
+    ),
+    row(
+        619,
+        "Nodes wait for a different number of adverts before they take over, so the one that comes first in priority may come second.",
+        "",
+        "Write the same `down_timer_adverts` on all nodes.",
+    ),
+    row(
         620,
         "After this failure the address stays on a node that does not work. Usually a weight is smaller than the distance between the priorities.",
         "",
@@ -614,13 +758,25 @@ const EXPLANATIONS: &[Explanation] = &[
         "",
         "Take `dont_track_primary` out, or track the interface.",
     ),
+    row(
+        623,
+        "A peer takes adverts only with a TTL that this node never sends, so both hold the address.",
+        "",
+        "Raise `unicast_ttl`, or lower `min_ttl`.",
+    ),
+    row(
+        624,
+        "Nodes have the same `router_id`, so mails and logs do not say which one they come from. The file was copied whole.",
+        "",
+        "Give each node a name of its own, or leave `router_id` out: the host name is used.",
+    ),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::source::Memory;
-    use crate::config::{Options, load};
+    use crate::config::{Options, lint, load};
 
     #[test]
     fn every_example_has_its_problem() {
@@ -635,7 +791,9 @@ mod tests {
             };
             let reader = Memory::default().with(name, *example);
             let loaded = load(name, &Options::default(), &reader);
-            let codes: Vec<_> = loaded.diagnostics.iter().map(|d| d.code).collect();
+            let lints = lint::lint(&loaded, lint::Detail::Notes);
+            let all = loaded.diagnostics.iter().chain(&lints);
+            let codes: Vec<_> = all.map(|d| d.code).collect();
             if !codes.contains(code) {
                 wrong.push(format!("{code}: {codes:?}\n{example}"));
             }
@@ -646,13 +804,16 @@ mod tests {
     #[test]
     fn the_codes_are_in_order() {
         let codes: Vec<_> = EXPLANATIONS.iter().map(|e| e.code).collect();
-        assert!(codes.is_sorted());
+        assert!(
+            codes.is_sorted_by(|a, b| a < b),
+            "a code stands for one thing"
+        );
     }
 
     /// Every `Code(…)`, and every number that begins or is alone in a list of arguments.
     fn numbers(text: &str) -> Vec<u16> {
         let code = text
-            .split("\n#[cfg(test)]\nmod tests")
+            .split("\n#[cfg(test)]\nmod tests {")
             .next()
             .unwrap_or_default();
         let starts = ["Code(", "warn(", "error(", "            (1"];

@@ -183,6 +183,32 @@ impl Token {
     }
 }
 
+/// Whether the mark of a comment at `at` may be meant as a letter, as in the password `abc!`.
+fn is_inside_a_word(bytes: &[u8], lead: usize, at: usize) -> bool {
+    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
+    let before = at.checked_sub(1).filter(|i| *i >= lead);
+    let before = before.and_then(|i| bytes.get(i));
+    let marks = |b: &u8| blank(b) || matches!(b, b'{' | b'}' | b'#' | b'!' | b'"');
+    let after = bytes.get(at + 1).is_none_or(|b| !blank(b)) || bytes.get(at + 1) == Some(&b'\r');
+    before.is_some_and(|b| !marks(b)) && after
+}
+
+fn comment_in_a_word(raw: &str, file: FileId, at: usize, mark: u8) -> Diagnostic {
+    let mark = char::from(mark);
+    let mut place = Line::empty();
+    place.push_verbatim(raw.get(..1).unwrap_or("#"), file, at);
+    Diagnostic::new(
+        Severity::Warning,
+        Code(106),
+        Class::Silent,
+        format!("`{mark}` begins a comment here, in the middle of a word"),
+    )
+    .label(place.whole(), "the rest of the line does not count")
+    .help(format!(
+        "write `\\{mark}` or quote the word, the same on all nodes"
+    ))
+}
+
 /// Takes blanks and the comment off a line and turns `\#` and `\!` into what they mean.
 ///
 /// `start` is where `raw` stands in `file`.
@@ -208,6 +234,9 @@ pub(super) fn strip(
                 at += 1;
             }
             b'#' | b'!' if quote.is_none() => {
+                if is_inside_a_word(bytes, lead, at) {
+                    diagnostics.push(comment_in_a_word(raw, file, start + at, byte));
+                }
                 end = at;
                 break;
             }

@@ -17,6 +17,7 @@ mod script;
 mod track;
 mod value;
 mod virtual_mac;
+mod virtual_server;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,13 @@ impl Provenance {
     #[must_use]
     pub fn span(&self, block: &str, keyword: &str) -> Option<Span> {
         self.spans.get(block)?.get(keyword).copied()
+    }
+
+    /// What is written in all blocks that have `keyword`: keywords, and texts of entries.
+    pub(super) fn keys_beside<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
+        let blocks = self.spans.values();
+        let blocks = blocks.filter(move |keys| keys.contains_key(keyword));
+        blocks.flat_map(|keys| keys.keys().map(AsRef::as_ref))
     }
 
     fn insert(&mut self, block: &str, keyword: impl Into<Cow<'static, str>>, span: Span) {
@@ -165,6 +173,10 @@ impl Lowering {
             "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
             "vrrp_track_process" => self.other_block(statement, Some("track_process")),
             "bfd_instance" => self.other_block(statement, Some("track_bfd")),
+            "virtual_server" => {
+                self.other_block(statement, None);
+                self.virtual_server(statement);
+            }
             _ => self.other_block(statement, None),
         }
     }

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod key_files;
 pub mod keyword;
 pub mod lex;
+pub mod lint;
 pub mod lower;
 pub mod model;
 pub mod parse;
@@ -132,6 +133,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
     );
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);
+    parsed.trace.explain(&mut all);
     Loaded {
         sources: parsed.sources,
         config,

@@ -4,7 +4,7 @@
 //! reported and passed over.
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
-use super::expand::Expander;
+use super::expand::{Expander, Trace};
 use super::keyword::{Arguments, Block, Keyword, did_you_mean};
 use super::lex::{Line, Token, TokenKind, words};
 use super::source::{SourceMap, Span};
@@ -65,6 +65,7 @@ pub struct Entry {
 pub(super) struct Parsed {
     pub(super) statements: Vec<Statement>,
     pub(super) sources: SourceMap,
+    pub(super) trace: Trace,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -81,6 +82,7 @@ pub(super) fn parse(expander: Expander<'_>) -> Parsed {
     Parsed {
         statements,
         sources: parser.expander.sources,
+        trace: parser.expander.trace,
         diagnostics: parser.expander.diagnostics,
     }
 }
@@ -344,14 +346,35 @@ fn place(block: Block) -> String {
     }
 }
 
+/// Keywords of older keepalived, and what took their place.
+const REMOVED: [(&str, &str); 3] = [
+    ("lvs_id", "write `router_id`"),
+    (
+        "nat_mask",
+        "take it out: forwarding by NAT needs no mask any more",
+    ),
+    (
+        "lvs_sync_daemon_inteface",
+        "write `lvs_sync_daemon` in `global_defs`",
+    ),
+];
+
 /// What may have been meant by an unknown keyword.
 fn hint(block: Block, word: &str) -> Option<String> {
+    if let Some((_, instead)) = REMOVED.iter().find(|(old, _)| *old == word) {
+        return Some(format!("it was removed from keepalived: {instead}"));
+    }
     if word.contains('\u{a0}') {
         return Some("there is a no-break space in it: write an ordinary one".to_owned());
     }
-    if let Some(name) = did_you_mean(word, block.keywords().map(|k| k.name)) {
-        return Some(format!("did you mean `{name}`?"));
-    }
+    misplaced(block, word).or_else(|| {
+        let name = did_you_mean(word, block.keywords().map(|k| k.name))?;
+        Some(format!("did you mean `{name}`?"))
+    })
+}
+
+/// Where a keyword belongs that `block` does not have.
+fn misplaced(block: Block, word: &str) -> Option<String> {
     let others = [
         Block::Instance,
         Block::Globals,

@@ -8,14 +8,14 @@ use super::lower::CommandUse;
 use super::model::{Command, Notify};
 
 /// What became of looking for a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// It is there and may be run.
     Usable,
-    /// It is not there, cannot be run, or its user does not exist.
-    Missing,
-    /// Somebody other than root could change it.
-    Insecure,
+    /// It is not there, cannot be run, or its user does not exist; and which of these.
+    Missing(String),
+    /// Somebody other than root could change it; which part of its path, and by which bit.
+    Insecure(String),
 }
 
 impl Loaded {
@@ -29,10 +29,11 @@ impl Loaded {
         for used in uses {
             match look(&used) {
                 Program::Usable => self.commands.push(used),
-                Program::Missing => self.disable(&used, "cannot be found or run"),
-                Program::Insecure => {
+                Program::Missing(why) => self.disable(&used, "cannot be found or run", &why),
+                Program::Insecure(why) => {
                     violated = true;
-                    self.disable(&used, "could be changed by somebody other than root");
+                    let what = "could be changed by somebody other than root";
+                    self.disable(&used, what, &why);
                 }
             }
         }
@@ -41,7 +42,7 @@ impl Loaded {
         }
     }
 
-    fn disable(&mut self, used: &CommandUse, why: &str) {
+    fn disable(&mut self, used: &CommandUse, what: &str, why: &str) {
         let program = used
             .command
             .argv
@@ -55,15 +56,17 @@ impl Loaded {
         } else {
             Class::Silent
         };
-        self.diagnostics.push(
-            Diagnostic::new(
-                Severity::Warning,
-                Code(430),
-                class,
-                format!("the program `{program}` of `{}` {why}", used.block),
-            )
-            .label(used.span, "disabled"),
-        );
+        let mut diagnostic = Diagnostic::new(
+            Severity::Warning,
+            Code(430),
+            class,
+            format!("the program `{program}` of `{}` {what}", used.block),
+        )
+        .label(used.span, "disabled");
+        if !why.is_empty() {
+            diagnostic = diagnostic.help(why);
+        }
+        self.diagnostics.push(diagnostic);
         if is_script {
             self.config.scripts.retain(|s| s.name != used.block);
             for instance in &mut self.config.instances {
@@ -130,7 +133,9 @@ mod tests {
     #[test]
     fn a_script_that_is_gone_is_not_tracked() {
         let mut loaded = loaded();
-        loaded.look_for_programs(|_| Program::Missing);
+        loaded.look_for_programs(|_| Program::Missing("program /bin/s is not found".to_owned()));
+        let mut said = loaded.diagnostics.iter().filter_map(|d| d.help.as_deref());
+        assert_eq!(said.next_back(), Some("program /bin/s is not found"));
         assert_eq!(loaded.exit_status(), 5);
         assert!(loaded.config.scripts.is_empty());
         assert!(loaded.config.instances[0].track_scripts.is_empty());
@@ -140,7 +145,7 @@ mod tests {
     #[test]
     fn a_program_that_others_could_change_is_a_violation() {
         let mut loaded = loaded();
-        loaded.look_for_programs(|_| Program::Insecure);
+        loaded.look_for_programs(|_| Program::Insecure(String::new()));
         assert_eq!(loaded.exit_status(), 6);
         assert!(loaded.config.scripts.is_empty());
     }

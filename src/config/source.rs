@@ -48,6 +48,8 @@ pub struct SourceFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    /// The first byte of each line of each file.
+    lines: Vec<Vec<u32>>,
 }
 
 impl SourceMap {
@@ -58,6 +60,11 @@ impl SourceMap {
             name: name.to_owned(),
             text: text.to_owned(),
         });
+        let bytes = (0..).zip(text.bytes());
+        let after_breaks =
+            bytes.filter_map(|(at, byte): (u32, u8)| (byte == b'\n').then_some(at + 1));
+        self.lines
+            .push(std::iter::once(0).chain(after_breaks).collect());
         id
     }
 
@@ -84,15 +91,15 @@ impl SourceMap {
     /// Line and column of a span's beginning, both counted from 1; the column in characters.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let Some(before) = self
-            .file(span.file)
-            .and_then(|f| f.text.get(..span.start as usize))
-        else {
-            return (1, 1);
+        let before = || {
+            let lines = self.lines.get(span.file.0 as usize)?;
+            let line = lines.partition_point(|first| *first <= span.start);
+            let first = *lines.get(line.checked_sub(1)?)?;
+            let text = &self.file(span.file)?.text;
+            let before = text.get(first as usize..span.start as usize)?;
+            Some((line, before.chars().count() + 1))
         };
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-        (line, column)
+        before().unwrap_or((1, 1))
     }
 }
 

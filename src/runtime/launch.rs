@@ -100,15 +100,16 @@ pub(super) fn resolve(command: &Command, globals: &Globals, what: &str) -> Resul
 /// What the rules for scripts say of a command, without a word to the log. For `-t`.
 pub(super) fn examine(command: &Command, globals: &Globals) -> Program {
     let user = command.user.as_ref().or(globals.script_user.as_ref());
-    let Ok(identity) = identity(user, globals) else {
-        return Program::Missing;
+    let identity = match identity(user, globals) {
+        Ok(identity) => identity,
+        Err(why) => return Program::Missing(why.to_string()),
     };
     let name = command.argv.first().map(String::as_str).unwrap_or_default();
     match process::locate(name, identity) {
-        Err(_) => Program::Missing,
+        Err(why) => Program::Missing(why.to_string()),
         Ok(program) if identity.uid == 0 => match process::check_only_root_can_change(&program) {
             Ok(()) => Program::Usable,
-            Err(_) => Program::Insecure,
+            Err(why) => Program::Insecure(why.to_string()),
         },
         Ok(_) => Program::Usable,
     }

@@ -68,6 +68,12 @@ impl Expander<'_> {
             }
             let use_span = line.span(dollar, end);
             let tail = length - end;
+            if let Value::Lines(lines) = &value
+                && let (Some(first), Some(last)) = (lines.first(), lines.last())
+            {
+                let defined = first.whole().to(last.whole());
+                self.trace.record(&name, use_span, defined, lines.len());
+            }
             let mut next = Line::empty();
             next.append_range(&line, 0, dollar);
             match value {

@@ -103,6 +103,7 @@ impl Lowering {
             }
             "scope" => {
                 if let Some(token) = self.operand(option, words) {
+                    self.ipv4_only(address, option);
                     match scope(&token.text) {
                         Some(scope) => address.scope = scope,
                         None => self.bad(token, "scope"),
@@ -116,6 +117,7 @@ impl Lowering {
             }
             "label" => {
                 if let Some(token) = self.operand(option, words) {
+                    self.ipv4_only(address, option);
                     self.label(address, token);
                 }
             }
@@ -159,6 +161,13 @@ impl Lowering {
                     .map(|word| format!("did you mean `{word}`?"));
                 self.push(diagnostic);
             }
+        }
+    }
+
+    fn ipv4_only(&mut self, address: &VirtualAddress, option: &Token) {
+        if address.address.is_ipv6() {
+            let message = format!("an IPv6 address has no {}: it is ignored", option.text);
+            self.warn(209, Class::General, message, option.span);
         }
     }
 

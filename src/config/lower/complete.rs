@@ -2,6 +2,7 @@
 //!
 //! keepalived-behaviour.md §2, "Strict mode" and "Corrections outside strict mode".
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -567,14 +568,14 @@ impl Lowering {
                 "virtual MACs always promote secondaries",
             );
         }
+        if draft.unicast && draft.virtual_mac.is_some() && !draft.xmit_base {
+            self.correct(
+                draft,
+                "use_vmac",
+                "unicast needs vmac_xmit_base, which is set",
+            );
+        }
         if !draft.peers.is_empty() {
-            if draft.virtual_mac.is_some() && !draft.xmit_base {
-                self.correct(
-                    draft,
-                    "use_vmac",
-                    "unicast needs vmac_xmit_base, which is set",
-                );
-            }
             return Transport::Unicast {
                 source: draft.source,
                 peers: draft.peers.clone(),
@@ -708,8 +709,7 @@ impl Lowering {
     /// Two instances that the network could not tell apart.
     fn conflicts(&mut self) {
         let mut found = Vec::new();
-        let mut seen: std::collections::BTreeMap<_, Vec<&Instance>> =
-            std::collections::BTreeMap::new();
+        let mut seen: BTreeMap<_, Vec<&Instance>> = BTreeMap::new();
         for instance in &self.out.config.instances {
             let key = (instance.protocol.family, instance.protocol.vrid);
             let others = seen.entry(key).or_default();
@@ -722,6 +722,7 @@ impl Lowering {
             }
             others.push(instance);
         }
+        let mut left_out = BTreeSet::new();
         for (first, second, vrid) in found {
             let span = |name: &str| {
                 self.out
@@ -742,8 +743,10 @@ impl Lowering {
                 diagnostic = diagnostic.label(span, "the first is here");
             }
             self.push(diagnostic.help("each virtual router needs a number of its own, 1 to 255"));
-            self.out.config.instances.retain(|i| i.name != second);
+            left_out.insert(second);
         }
+        let instances = &mut self.out.config.instances;
+        instances.retain(|i| !left_out.contains(&i.name));
     }
 }
 

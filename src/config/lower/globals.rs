@@ -343,7 +343,14 @@ impl Lowering {
         };
         let name = statement.keyword.name;
         let message = format!("`{name}` is deprecated: write `{better}`");
-        self.warn(402, Class::Deprecated, message, statement.span);
+        // keepalived takes its old names without a word.
+        let class = match name {
+            "nb_get_retry" | "vmac_garp_intvl" | "vrrp_vmac_garp_intvl" | "global_tracking" => {
+                Class::Deprecated
+            }
+            _ => Class::Silent,
+        };
+        self.warn(402, class, message, statement.span);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! keepalived-behaviour.md §7.9 and §8.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lowering;
 use super::instance::Draft;
@@ -56,7 +56,11 @@ impl Lowering {
     }
 
     fn group_keyword(&mut self, group: &mut GroupDraft, statement: &Statement) {
-        match statement.keyword.name {
+        let keyword = statement.keyword.name;
+        self.out
+            .provenance
+            .insert(&group.name, keyword, statement.whole());
+        match keyword {
             "group" => {
                 if let Body::Entries(entries) = &statement.body {
                     group.members.extend(entries.iter().flat_map(words));
@@ -67,6 +71,9 @@ impl Lowering {
             }
             "track_interface" => {
                 self.tracked_interfaces(&group.name, &mut group.track_interfaces, statement);
+            }
+            "track_file" | "track_process" | "track_bfd" => {
+                self.other_trackers(&group.name, statement);
             }
             "sync_group_tracking_weight" => group.weights = true,
             "global_tracking" => {
@@ -88,11 +95,15 @@ impl Lowering {
     /// Finds the members of all groups, and gives them what their group tracks.
     pub(super) fn settle_groups(&mut self, drafts: &mut [Draft]) {
         let mut taken = BTreeMap::new();
+        let mut indices: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, draft) in drafts.iter().enumerate() {
+            indices.entry(draft.name.clone()).or_insert(index);
+        }
         for mut group in std::mem::take(&mut self.groups) {
             let names = std::mem::take(&mut group.members);
             let mut members = Vec::new();
             for (name, span) in names {
-                let Some(index) = drafts.iter().position(|d| d.name == name) else {
+                let Some(&index) = indices.get(&name) else {
                     let message = format!("`{name}` of `{}` is no instance", group.name);
                     self.warn(403, Class::General, message, span);
                     continue;
@@ -216,9 +227,9 @@ impl Lowering {
     /// Leaves instances that cannot run out of their groups.
     pub(super) fn prune_groups(&mut self) {
         let config = &mut self.out.config;
-        let runs = |name: &String| config.instances.iter().any(|i| i.name == *name);
+        let run: BTreeSet<&str> = config.instances.iter().map(|i| i.name.as_str()).collect();
         for group in &mut config.groups {
-            group.members.retain(runs);
+            group.members.retain(|name| run.contains(name.as_str()));
         }
         config.groups.retain(|g| !g.members.is_empty());
     }

@@ -216,7 +216,9 @@ impl Lowering {
             "track_interface" => {
                 self.tracked_interfaces(&draft.name, &mut draft.track_interfaces, statement);
             }
-            "track_file" | "track_process" | "track_bfd" => self.other_trackers(draft, statement),
+            "track_file" | "track_process" | "track_bfd" => {
+                self.other_trackers(&draft.name, statement)
+            }
             "dont_track_primary" => draft.ignore_own_interface = true,
             "accept" => draft.accept = Some(true),
             "no_accept" => draft.accept = Some(false),

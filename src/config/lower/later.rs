@@ -27,7 +27,10 @@ impl Lowering {
         let kind = statement.keyword.name;
         let message = format!("the {kind} `{name}` has no `{first}` and is dropped");
         self.warn(407, Class::General, message, statement.whole());
-        self.declared.retain(|(_, declared)| declared != name);
+        // Another process of keepalived's drops the session, so that its trackers do not know.
+        if kind != "bfd_instance" {
+            self.declared.retain(|(_, declared)| declared != name);
+        }
     }
 
     /// Words of routes and rules that keepalived complains of.

@@ -62,8 +62,9 @@ impl Lowering {
             return;
         };
         if self.script_weights.contains_key(&name) {
+            // keepalived says nothing, and tracks the first as well.
             let message = format!("the script `{name}` is defined twice: the second is ignored");
-            self.warn(404, Class::General, message, statement.whole());
+            self.warn(404, Class::Silent, message, statement.whole());
             return;
         }
         self.out

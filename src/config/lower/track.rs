@@ -1,6 +1,5 @@
 //! Entries of `track_script`, `track_interface` and their like.
 
-use super::instance::Draft;
 use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::{Unit, did_you_mean};
@@ -111,7 +110,7 @@ impl Lowering {
     }
 
     /// Entries of trackers that are not active yet: only whether what they name exists.
-    pub(super) fn other_trackers(&mut self, draft: &Draft, statement: &Statement) {
+    pub(super) fn other_trackers(&mut self, by: &str, statement: &Statement) {
         self.support(statement);
         let Body::Entries(entries) = &statement.body else {
             return;
@@ -124,10 +123,7 @@ impl Lowering {
             if self.declared.contains(&(kind, first.text.clone())) {
                 continue;
             }
-            let message = format!(
-                "`{}` tracks `{}`, which is not defined",
-                draft.name, first.text
-            );
+            let message = format!("`{by}` tracks `{}`, which is not defined", first.text);
             self.warn(403, Class::General, message, first.span);
         }
     }

@@ -146,7 +146,7 @@ impl Lowering {
             token,
             name,
             value.is_some() || is_number(&token.text),
-            &allowed,
+            (unit, &allowed),
         );
         None
     }
@@ -163,11 +163,18 @@ impl Lowering {
         }
         let name = statement.keyword.name;
         let allowed = format!("{name} takes {} to {}{unit}", decimal(min), decimal(max));
-        self.bad_number(token, name, value.is_some(), &allowed);
+        self.bad_number(token, name, value.is_some(), (unit, &allowed));
         None
     }
 
-    fn bad_number(&mut self, token: &Token, name: &str, in_form: bool, allowed: &str) {
+    /// A number that is none, or is not of those that are allowed.
+    fn bad_number(
+        &mut self,
+        token: &Token,
+        name: &str,
+        in_form: bool,
+        (unit, allowed): (Unit, &str),
+    ) {
         let text = &token.text;
         let (code, message) = if in_form {
             (203, format!("{name} is out of range"))
@@ -177,7 +184,10 @@ impl Lowering {
         self.push(
             Diagnostic::new(Severity::Warning, Code(code), Class::InvalidNumber, message)
                 .label(token.span, allowed)
-                .help("the line is ignored; what held before it holds on"),
+                .help(match without_unit(text, unit) {
+                    Some(number) => format!("write `{name} {number}`: it counts in{unit}"),
+                    None => "the line is ignored; what held before it holds on".to_owned(),
+                }),
         );
     }
 
@@ -250,8 +260,11 @@ impl Lowering {
     }
 
     /// An address without prefix length; `what` it is to be.
+    ///
+    /// keepalived passes over a prefix length behind it.
     pub(super) fn address(&mut self, token: &Token, what: &str) -> Option<IpAddr> {
-        let address = token.text.parse().ok();
+        let text = token.text.split_once('/').map_or(&*token.text, |(a, _)| a);
+        let address = text.parse().ok();
         if address.is_none() {
             self.push(
                 Diagnostic::new(
@@ -317,6 +330,26 @@ pub(super) fn micros(text: &str) -> Option<u64> {
     whole.checked_mul(1_000_000)?.checked_add(millionths)
 }
 
+/// `500ms` in a keyword's own unit, without the unit, which keepalived does not know.
+fn without_unit(text: &str, unit: Unit) -> Option<String> {
+    let (number, written) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let written: u64 = match written {
+        "us" => 1,
+        "ms" | "msec" => 1_000,
+        "s" | "sec" | "secs" | "seconds" => 1_000_000,
+        "m" | "min" => 60_000_000,
+        _ => return None,
+    };
+    let own: u64 = match unit {
+        Unit::Microseconds => 1,
+        Unit::Milliseconds => 1_000,
+        Unit::Seconds => 1_000_000,
+        Unit::Count | Unit::Bytes => return None,
+    };
+    let micros = micros(number)?.checked_mul(written)?;
+    Some(decimal(micros / own))
+}
+
 /// Millionths as a decimal number.
 fn decimal(micros: u64) -> String {
     let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
@@ -339,6 +372,20 @@ mod tests {
         }
         assert_eq!(decimal(40_950_000), "40.95");
         assert_eq!(decimal(1), "0.000001");
+    }
+
+    #[test]
+    fn a_unit_is_turned_into_the_one_that_counts() {
+        let seconds = |text| without_unit(text, Unit::Seconds);
+        assert_eq!(seconds("500ms").as_deref(), Some("0.5"));
+        assert_eq!(seconds("2s").as_deref(), Some("2"));
+        assert_eq!(seconds("1.5min").as_deref(), Some("90"));
+        let micros = without_unit("2ms", Unit::Microseconds);
+        assert_eq!(micros.as_deref(), Some("2000"));
+        for other in ["s", "1OO", "5x", "99999999999999min"] {
+            assert_eq!(seconds(other), None, "{other}");
+        }
+        assert_eq!(without_unit("2s", Unit::Count), None);
     }
 
     #[test]

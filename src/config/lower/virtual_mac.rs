@@ -101,7 +101,7 @@ impl Lowering {
             mac,
             device: wanted.device,
             group: wanted.group,
-            advertise_from_base: draft.xmit_base || !draft.peers.is_empty(),
+            advertise_from_base: draft.xmit_base || draft.unicast,
         })
     }
 

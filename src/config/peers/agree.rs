@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::between::Between;
 use super::failover::Member;
-use super::{Between, named, node_name, report};
+use super::{named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, HmacMode, Instance, Peer, Transport};
 use crate::types::{Family, Priority, Version, VirtualAddress};
@@ -21,6 +22,10 @@ const SAME_SOURCE: Code = Code(611);
 const CHECKSUM: Code = Code(612);
 const BOTH_MASTER: Code = Code(613);
 const NOPREEMPT: Code = Code(614);
+const ACCEPT: Code = Code(617);
+const VIRTUAL_MAC: Code = Code(618);
+const DOWN_TIMER: Code = Code(619);
+const HOP_LIMIT: Code = Code(623);
 
 impl Between<'_> {
     /// Everything in which the members do not fit together.
@@ -36,9 +41,13 @@ impl Between<'_> {
             self.priority(),
             self.both_master(),
             self.nopreempt(),
+            self.accept_mode(),
+            self.virtual_mac(),
+            self.down_timer(),
         ];
         let mut found: Vec<Diagnostic> = findings.into_iter().flatten().collect();
         found.extend(self.unicast_peers());
+        found.extend(self.hop_limits());
         found
     }
 
@@ -214,10 +223,7 @@ impl Between<'_> {
     }
 
     fn checksum(self) -> Option<Diagnostic> {
-        let values = self.values(|m| match m.instance.checksum_without_pseudo_header {
-            true => "on",
-            false => "off",
-        });
+        let values = self.values(|m| on_or_off(m.instance.checksum_without_pseudo_header));
         let v3 = self
             .members()
             .all(|m| m.instance.protocol.version == Version::V3);
@@ -368,6 +374,85 @@ impl Between<'_> {
         })
     }
 
+    fn accept_mode(self) -> Option<Diagnostic> {
+        let values = self.values(|m| on_or_off(m.instance.accept_mode));
+        differ(&values).then(|| {
+            let message = self.message("accept mode", &values);
+            let diagnostic = report(Severity::Warning, ACCEPT, message)
+                .help("the address answers on one node and not on the other");
+            let places = &["accept", "no_accept", "strict_mode", "priority"];
+            self.labelled(diagnostic, places, |m| {
+                on_or_off(m.instance.accept_mode).to_owned()
+            })
+        })
+    }
+
+    fn virtual_mac(self) -> Option<Diagnostic> {
+        let values = self.values(|m| on_or_off(m.instance.virtual_mac.is_some()));
+        differ(&values).then(|| {
+            let message = self.message("use_vmac", &values);
+            let diagnostic = report(Severity::Warning, VIRTUAL_MAC, message)
+                .help("every takeover would change the MAC address that clients have learnt");
+            self.labelled(diagnostic, &["use_vmac"], |_| String::new())
+        })
+    }
+
+    fn down_timer(self) -> Option<Diagnostic> {
+        let adverts = |m: &Member<'_>| m.instance.protocol.down_timer_adverts;
+        let values = self.values(adverts);
+        differ(&values).then(|| {
+            let message = self.message("down_timer_adverts", &values);
+            let diagnostic = report(Severity::Advice, DOWN_TIMER, message)
+                .help("a patient node of higher priority may be overtaken by a lower one");
+            self.labelled(diagnostic, &["down_timer_adverts"], |m| {
+                adverts(m).to_string()
+            })
+        })
+    }
+
+    /// Routers on the way lower a TTL, so what is sent is the most that can arrive.
+    fn hop_limits(self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for sender in self.members() {
+            let Transport::Unicast {
+                source: Some(source),
+                ttl,
+                ..
+            } = &sender.instance.transport
+            else {
+                continue;
+            };
+            for receiver in self.members().filter(|m| m.node != sender.node) {
+                let Transport::Unicast { peers, .. } = &receiver.instance.transport else {
+                    continue;
+                };
+                let Some(peer) = peers.iter().find(|p| p.host == (*source).into()) else {
+                    continue;
+                };
+                if *ttl < peer.min_hop_limit {
+                    found.push(self.drops(sender, receiver, *ttl, peer));
+                }
+            }
+        }
+        found
+    }
+
+    fn drops(self, sender: &Member<'_>, receiver: &Member<'_>, ttl: u8, peer: &Peer) -> Diagnostic {
+        let (from, to) = (node_name(sender.node), node_name(receiver.node));
+        let message = format!(
+            "{}: {to} drops the adverts of {from}: they have a TTL of at most {ttl}, and it takes \
+             {} to {}",
+            self.name(),
+            peer.min_hop_limit,
+            peer.max_hop_limit
+        );
+        let diagnostic = report(Severity::Error, HOP_LIMIT, message)
+            .help("raise `unicast_ttl` of the one, or lower `min_ttl` of the other");
+        let diagnostic = self.label(diagnostic, sender, &["unicast_ttl"], &ttl.to_string());
+        let entry = peer.host.to_string();
+        self.label(diagnostic, receiver, &[&entry, "unicast_peer"], "")
+    }
+
     fn values<T>(self, value: impl FnMut(&Member<'_>) -> T) -> Vec<T> {
         self.members().map(value).collect()
     }
@@ -411,6 +496,10 @@ fn believes(own: &Authentication, sent: &Authentication) -> bool {
         (Authentication::None, Authentication::Hmac(sent)) => unsigned(sent.mode),
         (_, _) => own == sent,
     }
+}
+
+const fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 fn differ<T: PartialEq>(values: &[T]) -> bool {

@@ -1,7 +1,8 @@
 //! Failures that should move an address and do not, and what would make them.
 
+use super::between::Between;
 use super::failover::{Cause, Choice, Member, Reason, Row, Stuck, Weights, truth_table};
-use super::{Between, named, node_name, report};
+use super::{named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::TrackScript;
 use crate::vrrp::election::Weight;
@@ -23,7 +24,7 @@ impl<'a> Between<'a> {
     }
 
     fn failure(self, row: &Row) -> Option<Diagnostic> {
-        let (cause, [node]) = (row.cause.as_ref()?, row.nodes.as_slice()) else {
+        let (cause, [node], []) = (row.cause.as_ref()?, &*row.nodes, &*row.dead) else {
             return None;
         };
         let member = self.members().find(|m| m.node == *node)?;

@@ -19,6 +19,7 @@ mod writer;
 pub use emit::emit;
 pub(super) use emit::router::text as router_text;
 pub use secrets::secrets;
+pub(super) use words::speak;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ use translate::{Translated, Translator};
 use value::OneOrMore;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
+use super::expand::Trace;
 use super::key_files::KeyFiles;
 use super::lower::{Beyond, Lowered, NAMED_PEER, lower};
 use super::parse::Parsed;
@@ -175,6 +177,7 @@ fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation 
             statements: parts.into_iter().flatten().collect(),
             sources: loading.sources,
             diagnostics: translator.diagnostics,
+            trace: Trace::default(),
         },
         listeners: named(&loading.documents, |i| {
             i.listen_before_lead.as_ref().map(|l| l.value)

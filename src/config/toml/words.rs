@@ -150,7 +150,7 @@ pub(super) fn key(keyword: &str) -> Option<&'static str> {
 }
 
 /// What the lowering says of a keyword, said of a key.
-pub(super) fn speak(diagnostic: &mut Diagnostic) {
+pub(in crate::config) fn speak(diagnostic: &mut Diagnostic) {
     let Code(code) = diagnostic.code;
     diagnostic.message = in_keys(&diagnostic.message);
     diagnostic.help = diagnostic.help.as_deref().map(in_keys);
