@@ -91,7 +91,8 @@ impl Pool {
     pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
         let ifindex = member.footing.ifindex;
         // An interface that is not there is another fault already, and so is no source address.
-        if ifindex.is_none() && member.config.interface.is_some() {
+        let bound = member.config.interface.is_some() || member.config.vrf.is_some();
+        if ifindex.is_none() && bound {
             return Ok(());
         }
         for key in member.listening_keys() {
