@@ -2,7 +2,7 @@
 //! where its addresses go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::link::device::Key;
 use crate::sys::socket::Listen;
 use crate::types::{Family, InterfaceName, Priority, Version};
 use crate::vrrp::instance::Fault;
+use crate::wire::arp::Mac;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
@@ -38,6 +39,9 @@ pub(super) struct Footing {
     /// Reasons not to run.
     pub faults: BTreeSet<Fault>,
 }
+
+/// A router as hosts know it: by interface, MAC address and address.
+pub(super) type Router = (u32, Mac, Ipv6Addr);
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -436,15 +440,48 @@ impl Member {
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
     /// peer with another authentication is noticed.
     pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
-        let protocol = &self.config.protocol;
-        let kinds: &[Protocol] = match (protocol.speaks(Version::V2), protocol.family) {
-            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
-            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
-        };
+        let kinds = self.kinds();
         let listen = self.listen();
         let key =
             move |protocol: &Protocol| Some((self.advert_interface().cloned(), listen?, *protocol));
         kinds.iter().filter_map(key).chain(self.solicitation_key())
+    }
+
+    fn kinds(&self) -> &'static [Protocol] {
+        let protocol = &self.config.protocol;
+        match (protocol.speaks(Version::V2), protocol.family) {
+            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
+        }
+    }
+
+    /// The keys of the sockets on which it would hear a peer that speaks to a group while we have
+    /// peers, or to our address while we have a group. Nothing that comes there counts.
+    pub(super) fn watching_keys(&self) -> impl Iterator<Item = pool::Key> {
+        // A device with an address of its own is known to nobody else.
+        let interface = self.config.interface.clone();
+        let interface = interface.filter(|_| self.config.ipvlan.is_none());
+        let listen = match &self.config.transport {
+            Transport::Unicast { .. } => Some(Listen::Group(match self.config.protocol.family {
+                Family::V4 => ip::GROUP_V4.into(),
+                Family::V6 => ip::GROUP_V6.into(),
+            })),
+            Transport::Multicast { .. } => self.footing.source.map(Listen::Address),
+        };
+        let key = interface.zip(listen);
+        let key = move |kind: &Protocol| {
+            let (interface, listen) = key.clone()?;
+            Some((Some(interface), listen, *kind))
+        };
+        self.kinds().iter().filter_map(key)
+    }
+
+    /// Number of the interface that a socket of ours is on.
+    pub(super) fn ifindex_of(&self, key: &pool::Key) -> Option<u32> {
+        match key.0.as_ref() == self.advert_interface() {
+            true => self.footing.ifindex,
+            false => self.footing.below,
+        }
     }
 
     /// The key of the socket on which hosts ask for a router.
@@ -458,12 +495,7 @@ impl Member {
     /// A frame that makes this virtual router a default router of the link, or one no longer if it is
     /// the `last`; with the interface that it leaves by.
     pub(super) fn router_advert(&self, last: bool) -> Option<(u32, Vec<u8>)> {
-        let first = self.config.addresses.first()?;
-        let is_first = |p: &&Placement| p.address.address == first.address;
-        let placement = self.placements.iter().find(is_first)?;
-        let (mac, IpAddr::V6(source)) = (placement.mac?, first.address) else {
-            return None;
-        };
+        let (ifindex, mac, source) = self.first_address()?;
         let wanted = self.config.protocol.router_advertisement.as_ref();
         let content = wanted.map(|wanted| wanted.content.clone());
         let mut advert = content.unwrap_or_default();
@@ -471,7 +503,23 @@ impl Member {
         if last {
             advert = advert.farewell();
         }
-        Some((placement.ifindex, advert.frame(mac, source)))
+        Some((ifindex, advert.frame(mac, source)))
+    }
+
+    /// What hosts know this virtual router by, if it is one to them.
+    pub(super) fn router(&self) -> Option<Router> {
+        self.config.protocol.router_advertisement.as_ref()?;
+        self.first_address()
+    }
+
+    fn first_address(&self) -> Option<Router> {
+        let first = self.config.addresses.first()?;
+        let is_first = |p: &&Placement| p.address.address == first.address;
+        let placement = self.placements.iter().find(is_first)?;
+        match first.address {
+            IpAddr::V6(source) => Some((placement.ifindex, placement.mac?, source)),
+            IpAddr::V4(_) => None,
+        }
     }
 
     /// Whether hosts are told to send here what this host does not forward.
