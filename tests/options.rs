@@ -207,6 +207,36 @@ fn interfaces_of_a_group_take_turns_and_neighbour_adverts_keep_their_gap() {
 }
 
 #[test]
+fn addresses_on_other_interfaces_are_announced_again_and_again() {
+    let Some(lab) = lab() else { return };
+    let node = host(&lab, "node1", "192.168.1.1/24");
+    // Another interface with a way of its own to the same switch.
+    let eth1 = InterfaceName::new("eth1").unwrap();
+    let mac = [2, 0, 0, 0, 0, 7];
+    let mut netlink = node.netlink().unwrap();
+    let base = node.eth0().unwrap();
+    netlink.create_private_macvlan(&eth1, base, mac, 0).unwrap();
+    let index = netlink.link_by_name(&eth1).unwrap().unwrap().index;
+    netlink.set_up(index, true).unwrap();
+    let capture = lab.capture(|f| f.announced().is_some()).unwrap();
+    let folder = Folder::new();
+    let more = "garp_extra_if all 1\nvirtual_ipaddress_excluded {\n10.9.1.1 dev eth1\n}";
+    let daemon = vipd(&node, &folder.write("node1.conf", &instance(1, more)));
+    let of = |frame: &Captured, address: &str| frame.announced() == address.parse::<IpAddr>().ok();
+    let mut frames = Vec::new();
+    // Those of becoming active, and two rounds.
+    while frames.iter().filter(|f| of(f, "10.9.1.1")).count() < 7 {
+        frames.push(capture.find(SOON, |_| true).expect("an announcement"));
+    }
+    let elsewhere = blocks(&announcements(&frames, "10.9.1.1"));
+    assert_blocks(&elsewhere, &[(0, 5), (1000, 1), (2000, 1)]);
+    assert_blocks(&blocks(&announcements(&frames, "10.9.0.1")), &[(0, 5)]);
+    let from_eth1 = |f: &&Captured| f.bytes[6..12] == mac;
+    assert_eq!(frames.iter().filter(from_eth1).count(), 7);
+    no_errors(&daemon);
+}
+
+#[test]
 fn dont_track_primary_keeps_an_instance_running_without_its_link() {
     let Some(lab) = lab() else { return };
     let folder = Folder::new();

@@ -158,3 +158,48 @@ fn a_router_that_does_not_forward_is_named() {
     wait_for("it says so", SOON, said);
     no_errors(&daemon);
 }
+
+#[test]
+fn a_reload_with_another_first_address_moves_the_hosts_to_it() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let (node, client) = (node(&lab, 1), client(&lab));
+    let frames = lab.capture(|frame| frame.router().is_some()).unwrap();
+    let before = text(200, "");
+    let file = folder.write("1.toml", &before);
+    let daemon = vipd(&node, &file);
+    wait_for("a default route", SOON, || has_default(&client));
+    let _ = frames.drain();
+
+    let (old, new) = (VIPS6[0], "fe80::51:200");
+    folder.write("1.toml", &before.replace(old, new));
+    daemon.signal(libc::SIGHUP);
+    let via = |router: &str| routes(&client).contains(&format!("via {router} "));
+    wait_for("the other router", SOON, || {
+        let there = via(new) && !via(old);
+        assert!(via(new) || via(old), "no moment without a router");
+        there
+    });
+    let seen = frames.drain();
+    let seen = seen.iter().filter_map(Captured::router);
+    let seen: Vec<_> = seen
+        .map(|s| (s.source.to_string(), s.advert.lifetime))
+        .collect();
+    let lifetime = Duration::from_secs(5400);
+    let expected = [(new.to_owned(), lifetime), (old.to_owned(), Duration::ZERO)];
+    assert_eq!(seen, expected);
+
+    // An address more changes nothing for them.
+    let more = before
+        .replace(old, new)
+        .replace(VIP6, "fd00::99\", \"fd00::100");
+    assert_ne!(more, before);
+    folder.write("1.toml", &more);
+    daemon.signal(libc::SIGHUP);
+    wait_for("the address is there", SOON, || has(&node, "fd00::99"));
+    let farewell = |f: &Captured| f.router().unwrap().advert.lifetime.is_zero();
+    stays("no farewell", Duration::from_millis(500), || {
+        !frames.drain().iter().any(farewell)
+    });
+    no_errors(&daemon);
+}

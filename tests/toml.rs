@@ -17,9 +17,9 @@ use vipd::config::convert::{Refusal, convert};
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
     AntiReplay, Authentication, Command, Config, Errand, Firewall, Gaps, Globals, Hmac, HmacMode,
-    Instance, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost, Precedence, Process,
-    Reload, ScriptUser, SyncGroup, TrackScript, TrackedInterface, TrackedScript, Transport,
-    VirtualMac,
+    Instance, Ipvlan, IpvlanMode, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost,
+    Precedence, Process, Reload, ScriptUser, SyncGroup, TrackScript, TrackedInterface,
+    TrackedScript, Transport, VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -606,6 +606,17 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn ipvlan()(
+        device in option::of(interface()), group in option::of("[a-z0-9]{1,8}"),
+        mode in prop::sample::select(vec![IpvlanMode::Bridge, IpvlanMode::Private, IpvlanMode::Vepa]),
+        address in option::of(any::<u32>()), length in 0_u8..=32
+    ) -> Ipvlan {
+        let address = address.map(|ip| (IpAddr::V4(ip.into()), length));
+        Ipvlan { device, address, mode, group }
+    }
+}
+
 /// Nothing, or at least a millisecond.
 fn long() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(0), 1_000_u64..4_000_000_000].prop_map(Duration::from_micros)
@@ -840,6 +851,7 @@ prop_compose! {
         checksum: bool, ignore: bool, weights in vec(weight(), scripts.len()),
         interfaces in vec((self::interface(), weight()), 0..3), notify in notify(),
         virtual_mac in option::of(virtual_mac()), accept: bool,
+        ipvlan in option::of(ipvlan()), vrf in option::of(self::interface()), promote_secondaries: bool,
         track_source: bool, skip_address_check: bool, link_local: bool, routed: bool,
         own6 in option::of(vec(address6(), 0..4)), routes in option::of(router_advertisement())
     ) -> Instance {
@@ -856,7 +868,20 @@ prop_compose! {
             transport = over_ipv6(transport);
         }
         let has_source = matches!(&transport, Transport::Unicast { source: Some(_), peers, .. } if !peers.is_empty());
-        let interface = Some(interface).filter(|_| !(routed && has_source && virtual_mac.is_none()));
+        let mut ipvlan = ipvlan.filter(|_| virtual_mac.is_none());
+        if let Some((IpAddr::V4(ip), length)) = ipvlan.as_ref().and_then(|own| own.address)
+            && protocol.family == Family::V6
+        {
+            ipvlan.as_mut().unwrap().address = Some((IpAddr::V6(ip.to_ipv6_mapped()), length));
+        }
+        // No other device may be on the interface of an ipvlan.
+        let interface = match &ipvlan {
+            Some(_) => InterfaceName::new(&format!("ipvlan-{vrid}")).unwrap(),
+            None => interface,
+        };
+        let device = virtual_mac.is_some() || ipvlan.is_some();
+        let interface = Some(interface).filter(|_| !(routed && has_source && !device));
+        let vrf = vrf.filter(|_| interface.is_none());
         if interface.is_none() {
             for address in addresses.iter_mut().chain(&mut excluded) {
                 address.interface.get_or_insert(InterfaceName::new("eth0").unwrap());
@@ -905,13 +930,17 @@ prop_compose! {
         let here = |a: &VirtualAddress| {
             Family::of(&a.address) == family && (a.interface.is_none() || a.interface == interface)
         };
-        let asks = |a: &mut VirtualAddress| a.virtual_mac &= virtual_mac.is_none() || !here(a);
+        // Nor may they ask for one beside an ipvlan.
+        let beside = |a: &VirtualAddress| ipvlan.is_some() && (a.interface.is_none() || a.interface == interface);
+        let asks = |a: &mut VirtualAddress| {
+            a.virtual_mac &= !beside(a) && (virtual_mac.is_none() || !here(a));
+        };
         addresses.iter_mut().chain(&mut excluded).for_each(asks);
         if virtual_mac.is_some() {
             protocol.handover_overlap = Duration::ZERO;
         }
         Instance {
-            name: name.clone(), interface, protocol, authentication, transport, addresses, excluded,
+            name: name.clone(), interface, vrf, ipvlan, promote_secondaries, protocol, authentication, transport, addresses, excluded,
             checksum_without_pseudo_header: checksum,
             require_link_local,
             accept_mode: accept || owner, virtual_mac, track_source, skip_address_check,

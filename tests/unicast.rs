@@ -490,3 +490,89 @@ fn the_checksum_of_old_is_answered_and_sent_as_asked_for() {
         first.kill();
     }
 }
+
+/// A node with a peer, and that peer, which speaks to a group with `more` in its file.
+fn one_with_peers_and_one_with_a_group(instance: &Instance<'_>, network: &str, more: &str) {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let [one, two] = [1, 2].map(|n| {
+        let node = host(&lab, &format!("node{n}"), &format!("192.168.1.{n}/24"));
+        node.add_address(&format!("fd00::{n}/64")).unwrap();
+        node
+    });
+    let source = |n: u8| format!("{network}{n}");
+    let peers = format!("unicast_peer {{\n{}\n}}", source(2));
+    let first = instance.text().replace(
+        "VI_1 {",
+        &format!("VI_1 {{\nunicast_src_ip {}\n{peers}", source(1)),
+    );
+    let second = instance.text().replace(
+        "VI_1 {",
+        &format!("VI_1 {{\nmcast_src_ip {}\n{more}", source(2)),
+    );
+    let daemons = [
+        vipd(&one, &folder.write("one.conf", &first)),
+        vipd(&two, &folder.write("two.conf", &second)),
+    ];
+    let says = |n: usize, text: &str| {
+        let output = daemons[n].output();
+        output.iter().filter(|line| line.contains(text)).count()
+    };
+    let words = |n| format!("advert from {} discarded: sent to a group", source(n));
+    let counts = || [says(0, &words(2)), says(1, &words(1))];
+    let vip = instance.vips[0];
+    // On a device with the virtual MAC address, if there is one.
+    let active = |n: usize| says(n, "Entering MASTER") > 0;
+    wait_for("both are active, and say why", SOON, || {
+        active(0) && active(1) && counts().iter().all(|n| *n > 0)
+    });
+    assert!(has(&one, vip));
+    thread::sleep(Duration::from_millis(300));
+    // Once in each state, not with each advert.
+    let before = counts();
+    assert!(before.iter().all(|n| *n <= 2), "{before:?}");
+    thread::sleep(Duration::from_millis(600));
+    assert_eq!(counts(), before);
+    daemons.iter().for_each(no_errors);
+}
+
+#[test]
+fn a_peer_that_speaks_the_other_way_is_named_once() {
+    let four = Instance {
+        version: 3,
+        interval: "0.1",
+        ..Instance::default()
+    };
+    one_with_peers_and_one_with_a_group(&four, "192.168.1.", "");
+    one_with_peers_and_one_with_a_group(&four, "192.168.1.", "use_vmac");
+    let six = Instance {
+        interval: "0.1",
+        ..Instance::v6()
+    };
+    one_with_peers_and_one_with_a_group(&six, "fd00::", "");
+}
+
+#[test]
+fn a_virtual_router_of_others_with_our_number_is_no_mistake() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new();
+    let one = host(&lab, "node1", "192.168.1.1/24");
+    let other = host(&lab, "node3", "192.168.1.3/24");
+    let instance = |more: &str| {
+        let instance = Instance {
+            version: 3,
+            interval: "0.1",
+            more,
+            ..Instance::default()
+        };
+        instance.text()
+    };
+    let peers = "unicast_peer {\n192.168.1.2\n}";
+    let daemon = vipd(&one, &folder.write("one.conf", &instance(peers)));
+    let _other = vipd(&other, &folder.write("other.conf", &instance("")));
+    let words = "192.168.1.3 uses our VRID with multicast; it is none of our peers";
+    assert!(daemon.wait_for_line(words, SOON).is_some());
+    let output = daemon.output();
+    let warns = |line: &&String| line.contains("WARN") && line.contains("192.168.1.3");
+    assert_eq!(output.iter().filter(warns).count(), 0, "{output:#?}");
+}

@@ -346,9 +346,9 @@ const EXPLANATIONS: &[Explanation] = &[
     ),
     row(
         413,
-        "keepalived could run this instance and vipd cannot yet. It is left out; the others run.",
+        "An ipvlan device sends from an address of its own, and the kernel has no virtual MAC address beside one.",
         instance!("use_ipvlan"),
-        "See docs/compatibility.md for what is to come.",
+        "Write `use_ipvlan ADDRESS/LENGTH`; an interface has either `use_ipvlan` or `use_vmac`.",
     ),
     row(
         414,

@@ -9,6 +9,7 @@ mod globals;
 mod group;
 mod hmac;
 mod instance;
+mod ipvlan;
 mod later;
 mod peer;
 pub(crate) mod process;

@@ -1,6 +1,7 @@
 //! What a file means: `keepalived.conf` and `vipd.toml` meet here, and nothing after it knows
 //! which was read.
 
+mod ipvlan;
 mod process;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::vrrp::instance::InstanceConfig;
 use crate::wire::arp::Mac;
 use crate::wire::auth::hmac::{Key, KeyId};
 
+pub use ipvlan::{Ipvlan, IpvlanMode};
 pub use process::{ERRAND_TIMEOUT, Errand, Mark, Precedence, Process, Reload};
 
 /// A whole configuration. Everything in it can run.
@@ -424,6 +426,8 @@ pub struct Instance {
     /// Interface of the adverts, and of the addresses that name none. Without one, adverts to
     /// peers go where the routes lead, and every address names its interface.
     pub interface: Option<InterfaceName>,
+    /// Of an instance without interface: the VRF that it hears and speaks in. keepalived: `vrf`.
+    pub vrf: Option<InterfaceName>,
     /// What the protocol needs.
     pub protocol: InstanceConfig,
     /// VRRPv2 authentication.
@@ -442,6 +446,12 @@ pub struct Instance {
     pub require_link_local: bool,
     /// A MAC address that moves with the addresses. keepalived: `use_vmac`.
     pub virtual_mac: Option<VirtualMac>,
+    /// Adverts have a device and an address of their own; never beside a virtual MAC address.
+    /// keepalived: `use_ipvlan`.
+    pub ipvlan: Option<Ipvlan>,
+    /// An IPv4 address that leaves an interface takes no other one of its subnet along.
+    /// keepalived: `promote_secondaries`, false.
+    pub promote_secondaries: bool,
     /// It answers traffic to its addresses while Active; an owner always does.
     /// RFC 9568 Accept_Mode, true as in keepalived: `accept`, `no_accept`.
     pub accept_mode: bool,
@@ -473,14 +483,16 @@ pub struct SyncGroup {
 
 /// What makes two instances of an old and a new configuration the same one.
 ///
-/// Interface, family, VRID, virtual MAC and peer addressing; the name does not count, so renaming moves no
-/// address. keepalived-behaviour.md §10.
+/// Interface or VRF, family, VRID, device and peer addressing; the name does not count, so renaming
+/// moves no address. keepalived-behaviour.md §10.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     interface: Option<InterfaceName>,
+    vrf: Option<InterfaceName>,
     family: Family,
     vrid: Vrid,
     virtual_mac: Option<VirtualMac>,
+    ipvlan: Option<Ipvlan>,
     source: Option<IpAddr>,
     group: Option<IpAddr>,
 }
@@ -495,9 +507,11 @@ impl Instance {
         };
         Identity {
             interface: self.interface.clone(),
+            vrf: self.vrf.clone(),
             family: self.protocol.family,
             vrid: self.protocol.vrid,
             virtual_mac: self.virtual_mac.clone(),
+            ipvlan: self.ipvlan.clone(),
             source,
             group,
         }

@@ -1,36 +1,83 @@
-//! Devices with a virtual MAC address: which there are to be, and what they are called.
+//! Devices of our own on interfaces: which there are to be, and what they are called.
+//!
+//! Those with a virtual MAC address carry addresses that move; an ipvlan carries adverts alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use crate::config::model::{Config, Instance};
+use crate::config::model::{Config, Instance, IpvlanMode};
 use crate::types::{Family, InterfaceName, VirtualAddress, Vrid};
 use crate::wire::arp::Mac;
 
-/// What makes a device the same: no interface can have two with one address.
+/// What makes a device the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// Interface that it sits on.
     pub base: InterfaceName,
-    /// Its address.
-    pub mac: Mac,
+    /// What tells it from others there.
+    pub kind: Kind,
+}
+
+/// What tells devices on one interface apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A macvlan: no interface can have two with one address.
+    VirtualMac(Mac),
+    /// An ipvlan: whose adverts it carries, and from which address.
+    Ipvlan {
+        /// Family of the virtual router.
+        family: Family,
+        /// The virtual router.
+        vrid: Vrid,
+        /// The device's own address, if it is a configured one.
+        address: Option<(IpAddr, u8)>,
+    },
 }
 
 impl Key {
     /// The device that `instance` runs on, if it has one of its own.
     #[must_use]
     pub fn of(instance: &Instance) -> Option<Self> {
-        let virtual_mac = instance.virtual_mac.as_ref()?;
-        Some(Self {
-            base: instance.interface.clone()?,
-            mac: virtual_mac.mac,
-        })
+        let protocol = &instance.protocol;
+        let kind = match (&instance.virtual_mac, &instance.ipvlan) {
+            (Some(own), _) => Kind::VirtualMac(own.mac),
+            (None, Some(own)) => Kind::Ipvlan {
+                family: protocol.family,
+                vrid: protocol.vrid,
+                address: own.address,
+            },
+            (None, None) => return None,
+        };
+        let base = instance.interface.clone()?;
+        Some(Self { base, kind })
+    }
+
+    /// The virtual MAC address of the device, unless it is an ipvlan.
+    #[must_use]
+    pub const fn mac(&self) -> Option<Mac> {
+        match self.kind {
+            Kind::VirtualMac(mac) => Some(mac),
+            Kind::Ipvlan { .. } => None,
+        }
+    }
+
+    /// The address that the device itself has from us.
+    #[must_use]
+    pub fn address(&self) -> Option<VirtualAddress> {
+        match self.kind {
+            Kind::VirtualMac(_) | Kind::Ipvlan { address: None, .. } => None,
+            Kind::Ipvlan {
+                address: Some((address, prefix_len)),
+                ..
+            } => Some(VirtualAddress::new(address, prefix_len)),
+        }
     }
 
     /// The device that `address` of `instance` is on, if it is on one.
     #[must_use]
     pub fn of_address(instance: &Instance, address: &VirtualAddress) -> Option<Self> {
         Some(Self {
-            mac: instance.mac_of(address)?,
+            kind: Kind::VirtualMac(instance.mac_of(address)?),
             base: instance.interface_of(address)?.clone(),
         })
     }
@@ -58,11 +105,14 @@ pub struct Device {
     pub ipv6: bool,
     /// Interface group by number or name; the base interface's when `None`.
     pub group: Option<String>,
+    /// How it sees its siblings, if it is an ipvlan.
+    pub mode: Option<IpvlanMode>,
 }
 
 impl Device {
-    const fn new(name: InterfaceName, group: Option<String>) -> Self {
+    const fn new(name: InterfaceName, group: Option<String>, mode: Option<IpvlanMode>) -> Self {
         Self {
+            mode,
             name,
             ipv4: false,
             ipv6: false,
@@ -87,31 +137,45 @@ pub struct Present {
     pub mac: Option<Mac>,
     /// Name of the interface that it sits on, if it is a private macvlan.
     pub private_macvlan_on: Option<InterfaceName>,
+    /// Name of the interface that it sits on, if it is an ipvlan of mode L2.
+    pub ipvlan_on: Option<InterfaceName>,
+    /// An earlier run has made it.
+    pub left_over: bool,
 }
 
 impl Present {
-    /// It is what `key` asks for, whoever made it.
+    /// It is what `key` asks for, whoever made it. Of an ipvlan, only the name tells which one.
     #[must_use]
     pub fn is(&self, key: &Key) -> bool {
-        self.mac == Some(key.mac) && self.private_macvlan_on.as_ref() == Some(&key.base)
+        let on = match key.kind {
+            Kind::VirtualMac(mac) => self
+                .private_macvlan_on
+                .as_ref()
+                .filter(|_| self.mac == Some(mac)),
+            Kind::Ipvlan { .. } => self.ipvlan_on.as_ref(),
+        };
+        on == Some(&key.base)
     }
 }
 
 /// The devices that `config` wants on a host that has `present`.
 ///
-/// A device keeps the name it has in `earlier`, and one that exists already is taken over with its
-/// name, whatever that is. Else `use_vmac` names it, or it is `vrrp.VRID` by keepalived's rules
-/// (keepalived-behaviour.md §9).
+/// A device keeps the name it has in `earlier`, and one with the right MAC address that exists
+/// already is taken over with its name, whatever that is. Else `use_vmac` or `use_ipvlan` names it,
+/// or it is `vrrp.VRID` by keepalived's rules (keepalived-behaviour.md §9).
 #[must_use]
 pub fn wanted(
     config: &Config,
     present: &[Present],
     earlier: &BTreeMap<Key, Device>,
 ) -> BTreeMap<Key, Device> {
-    let mut taken: BTreeSet<InterfaceName> = present.iter().map(|p| p.name.clone()).collect();
+    // An ipvlan that a crash has left is taken over by its name.
+    let others = present
+        .iter()
+        .filter(|p| !(p.left_over && p.ipvlan_on.is_some()));
+    let mut taken: BTreeSet<InterfaceName> = others.map(|p| p.name.clone()).collect();
     taken.extend(earlier.values().map(|device| device.name.clone()));
-    let named = |i: &Instance| i.virtual_mac.as_ref().and_then(|v| v.device.clone());
-    taken.extend(config.instances.iter().filter_map(named));
+    taken.extend(config.instances.iter().filter_map(|i| own(i).device));
     let mut plan = Plan {
         present,
         earlier,
@@ -123,9 +187,10 @@ pub fn wanted(
     let of_addresses = globals.address_device_prefix.as_deref().unwrap_or(prefix);
     for instance in &config.instances {
         let (vrid, family) = (instance.protocol.vrid, instance.protocol.family);
-        if let (Some(key), Some(own)) = (Key::of(instance), &instance.virtual_mac) {
-            plan.add(key, own.group.as_ref(), family, |taken| {
-                let configured = own.device.clone();
+        if let Some(key) = Key::of(instance) {
+            let mut wishes = own(instance);
+            let configured = wishes.device.take();
+            plan.add(key, wishes, family, |taken| {
                 configured.or_else(|| generated(prefix, vrid, family, taken))
             });
         }
@@ -134,12 +199,37 @@ pub fn wanted(
                 continue;
             };
             let family = Family::of(&address.address);
-            plan.add(key, None, family, |taken| {
+            plan.add(key, Wishes::default(), family, |taken| {
                 generated(of_addresses, vrid, family, taken)
             });
         }
     }
     plan.devices
+}
+
+/// What a file says of a device.
+#[derive(Default)]
+struct Wishes {
+    device: Option<InterfaceName>,
+    group: Option<String>,
+    mode: Option<IpvlanMode>,
+}
+
+/// What the file says of the device that `instance` runs on.
+fn own(instance: &Instance) -> Wishes {
+    match (&instance.virtual_mac, &instance.ipvlan) {
+        (Some(own), _) => Wishes {
+            device: own.device.clone(),
+            group: own.group.clone(),
+            mode: None,
+        },
+        (None, Some(own)) => Wishes {
+            device: own.device.clone(),
+            group: own.group.clone(),
+            mode: Some(own.mode),
+        },
+        (None, None) => Wishes::default(),
+    }
 }
 
 /// Names that are in use, and what has been decided.
@@ -154,7 +244,7 @@ impl Plan<'_> {
     fn add(
         &mut self,
         key: Key,
-        group: Option<&String>,
+        wishes: Wishes,
         family: Family,
         new: impl FnOnce(&BTreeSet<InterfaceName>) -> Option<InterfaceName>,
     ) {
@@ -162,13 +252,17 @@ impl Plan<'_> {
             return shared.serve(family);
         }
         let known = self.earlier.get(&key).map(|device| device.name.clone());
-        let exists = || self.present.iter().find(|p| p.is(&key));
+        let exists = || {
+            self.present
+                .iter()
+                .find(|p| key.mac().is_some() && p.is(&key))
+        };
         let found = known.or_else(|| exists().map(|p| p.name.clone()));
         let Some(name) = found.or_else(|| new(&self.taken)) else {
             return;
         };
         self.taken.insert(name.clone());
-        let mut device = Device::new(name, group.cloned());
+        let mut device = Device::new(name, wishes.group, wishes.mode);
         device.serve(family);
         self.devices.insert(key, device);
     }
@@ -222,6 +316,8 @@ mod tests {
             name: name(text),
             mac: Some(mac),
             private_macvlan_on: on.map(name),
+            ipvlan_on: None,
+            left_over: false,
         }
     }
 
@@ -232,7 +328,7 @@ mod tests {
         let config = config(&(instance("A", 51, "use_vmac") + &instance("B", 52, "")));
         let devices = wanted(&config, &[], &BTreeMap::new());
         assert_eq!(names(&devices), ["vrrp.51"]);
-        assert_eq!(devices.keys().next().unwrap().mac, MAC_51);
+        assert_eq!(devices.keys().next().unwrap().mac(), Some(MAC_51));
     }
 
     #[test]
@@ -268,7 +364,7 @@ mod tests {
         let config = config(&instance("A", 51, "use_vmac 02:11:22:33:44 group 7"));
         let devices = wanted(&config, &[], &BTreeMap::new());
         let (key, device) = devices.iter().next().unwrap();
-        assert_eq!(key.mac, [2, 0x11, 0x22, 0x33, 0x44, 51]);
+        assert_eq!(key.mac(), Some([2, 0x11, 0x22, 0x33, 0x44, 51]));
         assert_eq!(device.group.as_deref(), Some("7"));
     }
 
@@ -278,7 +374,8 @@ mod tests {
         let show = |(key, device): (Key, Device)| {
             let families = [(device.ipv4, " v4"), (device.ipv6, " v6")];
             let families = families.map(|(on, name)| if on { name } else { "" });
-            let last = key.mac.map(|byte| format!("{byte:x}")).join(":");
+            let mac = key.mac().unwrap_or_default();
+            let last = mac.map(|byte| format!("{byte:x}")).join(":");
             format!("{} {} {last}{}", device.name, key.base, families.concat())
         };
         devices.into_iter().map(show).collect()

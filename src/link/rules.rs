@@ -42,7 +42,9 @@ impl Shape {
                 shape.drop_v4 |= instance.all_addresses().any(|a| a.address.is_ipv4());
                 shape.drop_v6 |= ipv6;
             }
-            for (_, family) in Key::all(instance) {
+            // An ipvlan has the MAC address of the interface, and may say what it likes.
+            let moving = Key::all(instance).into_iter();
+            for (_, family) in moving.filter(|(key, _)| key.mac().is_some()) {
                 shape.devices_v4 |= family == Family::V4;
                 shape.devices_v6 |= family == Family::V6;
             }

@@ -1,8 +1,9 @@
 //! Kernel settings (sysctl) that a virtual MAC address needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::device::Device;
+use crate::config::model::Config;
 use crate::types::InterfaceName;
 
 /// A setting with the value that it is to have.
@@ -42,6 +43,10 @@ pub fn reverse_path_key(interface: &str) -> String {
 pub fn of_device(device: &Device) -> Vec<Setting> {
     let v4 = |key: &str, value| setting("ipv4", &device.name, key, value);
     let v6 = |key: &str, value| setting("ipv6", &device.name, key, value);
+    if device.mode.is_some() {
+        let ipv6 = v6("disable_ipv6", i32::from(!device.ipv6));
+        return vec![v6("accept_ra", 0), ipv6];
+    }
     let mut settings = vec![v4("arp_ignore", 1)];
     if device.ipv4 {
         settings.extend([
@@ -66,6 +71,26 @@ pub fn of_device(device: &Device) -> Vec<Setting> {
 #[must_use]
 pub fn of_base(base: &InterfaceName) -> [Setting; 2] {
     ["arp_ignore", "arp_filter"].map(|key| setting("ipv4", base, key, 1))
+}
+
+/// Keeps the other addresses of a subnet when the first one leaves. keepalived:
+/// `promote_secondaries`.
+#[must_use]
+pub fn promote_secondaries(interface: &InterfaceName) -> Setting {
+    setting("ipv4", interface, "promote_secondaries", 1)
+}
+
+/// The interfaces that [`promote_secondaries`] is for: those of the IPv4 addresses of instances
+/// that ask for it. A device of ours has it in any case.
+#[must_use]
+pub fn promoted(config: &Config) -> BTreeSet<InterfaceName> {
+    let asking = config.instances.iter().filter(|i| i.promote_secondaries);
+    let interfaces = asking.flat_map(|instance| {
+        let v4 = instance.all_addresses().filter(|a| a.address.is_ipv4());
+        let bare = v4.filter(|a| instance.mac_of(a).is_none());
+        bare.filter_map(|a| instance.interface_of(a))
+    });
+    interfaces.cloned().collect()
 }
 
 /// Moves the filter of all interfaces to each of them, so that a device may be without.
@@ -125,6 +150,7 @@ mod tests {
             ipv4: true,
             ipv6: false,
             group: None,
+            mode: None,
         };
         let settings = of_device(&device);
         let value = |key: &str| settings.iter().find(|s| s.key == key).map(|s| s.value);

@@ -15,7 +15,7 @@ use super::command::{Command, Handle};
 use crate::config::model::Gaps;
 use crate::link::rules;
 use crate::sys::firewall::{self, Element, Elements, Set};
-use crate::sys::netlink::{self, Netlink};
+use crate::sys::netlink::{self, Change, Netlink};
 use crate::sys::socket::PacketSocket;
 use crate::types::{Family, InstanceId, Instant, VirtualAddress};
 use crate::wire::arp::{self, Mac};
@@ -26,6 +26,12 @@ const PIECE: usize = 128;
 /// Attempts to install, the first included.
 const ATTEMPTS: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Longest wait until the kernel takes packets for new IPv6 addresses: a fraction of a millisecond
+/// as a rule, and more where others hold the kernel's lock for network changes.
+const LOCAL_ROUTE: Duration = Duration::from_millis(50);
+/// The kernel's worker needs a processor meanwhile, which a real-time thread must leave to it.
+const LOCAL_ROUTE_POLL: Duration = Duration::from_micros(50);
 
 /// Where an address goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -354,7 +360,36 @@ impl Executor {
             .iter()
             .map(|p| (p.ifindex, p.address.clone()))
             .collect();
-        report(job, self.netlink.add_addresses(&wanted));
+        let results = self.netlink.add_addresses(&wanted);
+        let each = results.iter().flatten().zip(piece);
+        let new = each.filter(|(result, _)| matches!(result, Ok(Change::Done)));
+        let new: Vec<_> = new.map(|(_, placement)| placement).collect();
+        report(job, results);
+        self.await_local_routes(job, &new);
+    }
+
+    /// The kernel takes packets for a new IPv6 address a moment after it has added it: a worker
+    /// of its own makes the local route. Nobody is to be told of the address before.
+    /// RFC 9568 §8.2.2.
+    fn await_local_routes(&mut self, job: &Job, new: &[&Placement]) {
+        let end = clock::now() + LOCAL_ROUTE;
+        for placement in new {
+            let IpAddr::V6(address) = placement.address.address else {
+                continue;
+            };
+            while let Ok(false) = self.netlink.is_local(placement.ifindex, address) {
+                if clock::now() >= end {
+                    let name = &*job.name;
+                    tracing::info!(
+                        instance = name,
+                        %address,
+                        "({name}) the kernel takes no packets for {address} yet"
+                    );
+                    return;
+                }
+                std::thread::sleep(LOCAL_ROUTE_POLL);
+            }
+        }
     }
 
     fn remove(&mut self, job: &Job, piece: &[Placement]) {

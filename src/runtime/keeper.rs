@@ -1,4 +1,4 @@
-//! Keeps the devices with virtual MAC addresses as the configuration wants them.
+//! Keeps devices and settings of interfaces as the configuration wants them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::executor::Chain;
 use super::filter::Filter;
 use super::memory::{Made, Memory};
-use crate::config::model::{Config, Firewall};
+use crate::config::model::{Config, Firewall, IpvlanMode};
 use crate::link::device::{self, Device, Key, Present};
 use crate::link::rules::{Pair, Shape};
 use crate::link::setting::{self, Setting};
-use crate::sys::netlink::{self, Link, Netlink};
+use crate::sys::netlink::{self, Link, Netlink, Siblings};
 use crate::sys::sysctl;
 use crate::types::{InstanceId, InterfaceName, VirtualAddress};
 
@@ -40,7 +40,13 @@ pub(super) struct Keeper {
     wanted: BTreeMap<Key, Device>,
     /// No longer wanted, but an instance that is leaving still runs on them.
     retired: BTreeMap<Key, Device>,
+    /// Interfaces that keep the other addresses of a subnet when the first one leaves.
+    promoted: BTreeSet<InterfaceName>,
+    /// The same once all that leave have left.
+    promoted_next: BTreeSet<InterfaceName>,
     leaving: BTreeSet<InstanceId>,
+    /// What nobody needs any more may be there.
+    untidy: bool,
     /// The engine has not gone over to the configuration yet.
     held: bool,
     /// Number of each device that has its settings.
@@ -60,7 +66,11 @@ impl Keeper {
             shape: Shape::default(),
             wanted: BTreeMap::new(),
             retired: BTreeMap::new(),
+            promoted: BTreeSet::new(),
+            promoted_next: BTreeSet::new(),
             leaving: BTreeSet::new(),
+            // An earlier run may have crashed.
+            untidy: true,
             held: false,
             prepared: BTreeMap::new(),
             complaints: BTreeSet::new(),
@@ -77,12 +87,25 @@ impl Keeper {
     pub(super) fn adopt(&mut self, config: &Config) -> Devices {
         self.complaints.clear();
         let links = self.links();
-        let present: Vec<_> = links.iter().map(|link| present(link, &links)).collect();
+        let left_over = |link: &Link| {
+            let mut made = self.memory.devices().iter();
+            made.any(|made| made.name == link.name.as_str())
+        };
+        let present = links.iter().map(|link| Present {
+            left_over: left_over(link),
+            ..present(link, &links)
+        });
+        let present: Vec<_> = present.collect();
         let wanted = device::wanted(config, &present, &self.all());
         let before = std::mem::replace(&mut self.wanted, wanted);
         self.retired.extend(before);
         let (wanted, retired) = (&self.wanted, &mut self.retired);
         retired.retain(|key, _| !wanted.contains_key(key));
+        let promoted = setting::promoted(config);
+        self.untidy |= !self.retired.is_empty() || promoted != self.promoted;
+        // Until those that leave have removed their addresses.
+        self.promoted.extend(promoted.iter().cloned());
+        self.promoted_next = promoted;
         let new = Shape::of(config);
         let shape = if self.retired.is_empty() {
             new
@@ -137,6 +160,8 @@ impl Keeper {
         self.held = false;
         self.retired.append(&mut self.wanted);
         self.shape = Shape::default();
+        self.promoted_next.clear();
+        self.untidy = true;
         self.remove_retired();
     }
 
@@ -144,7 +169,7 @@ impl Keeper {
     pub(super) fn settle(&mut self) {
         self.unsettled = false;
         let all = self.all();
-        if all.is_empty() && self.memory.devices().is_empty() {
+        if all.is_empty() && self.memory.devices().is_empty() && self.promoted.is_empty() {
             return;
         }
         let links = self.links();
@@ -199,7 +224,7 @@ impl Keeper {
         let made = |(key, device): (Key, Device)| Made {
             name: device.name.as_str().to_owned(),
             base: key.base.as_str().to_owned(),
-            mac: key.mac,
+            mac: key.mac(),
         };
         let devices = self.all().into_iter().map(made).collect();
         let table = (!shape.is_empty()).then_some(self.firewall.table.as_str());
@@ -215,17 +240,18 @@ impl Keeper {
         }
         let all = self.all();
         for made in self.memory.devices().to_vec() {
-            let Some(base) = InterfaceName::new(&made.base) else {
-                continue;
+            let is_wanted = |(key, device): (&Key, &Device)| {
+                let mac = key.mac();
+                mac == made.mac
+                    && key.base.as_str() == made.base
+                    // A macvlan is known by its address, an ipvlan by its name.
+                    && (mac.is_some() || device.name.as_str() == made.name)
             };
-            let key = Key {
-                base,
-                mac: made.mac,
-            };
-            if all.contains_key(&key) {
+            if all.iter().any(is_wanted) {
                 continue;
             }
-            let fits = |l: &&Link| l.name.as_str() == made.name && present(l, links).is(&key);
+            let fits =
+                |l: &&Link| l.name.as_str() == made.name && was_made(&present(l, links), &made);
             if let Some(link) = links.iter().find(fits) {
                 tracing::info!(device = %link.name, "an earlier run has left it, removed");
                 self.delete(link.index);
@@ -234,10 +260,11 @@ impl Keeper {
     }
 
     fn remove_retired(&mut self) {
-        let early = self.held || !self.leaving.is_empty();
-        if early || (self.retired.is_empty() && !self.is_idle()) {
+        if self.held || !self.leaving.is_empty() || !self.untidy {
             return;
         }
+        self.untidy = false;
+        self.promoted.clone_from(&self.promoted_next);
         let links = self.links();
         // Devices before rules: what one says at its end must not escape them.
         for (key, device) in std::mem::take(&mut self.retired) {
@@ -260,11 +287,6 @@ impl Keeper {
         self.note(shape);
     }
 
-    /// Nothing is wanted any more.
-    fn is_idle(&self) -> bool {
-        self.wanted.is_empty() && self.shape.is_empty()
-    }
-
     fn delete(&mut self, index: u32) {
         if let Err(error) = self.netlink.delete_link(index) {
             self.fail(&error);
@@ -276,64 +298,106 @@ impl Keeper {
             return;
         };
         let result = match links.iter().find(|l| l.name == device.name) {
-            Some(link) if present(link, links).is(key) => return,
-            // Somebody has given it another address.
-            Some(link) if self.prepared.get(key) == Some(&link.index) => {
-                self.netlink.set_mac(link.index, key.mac)
-            }
-            Some(_) => {
-                let (name, base) = (&device.name, &key.base);
-                self.complain(format!(
-                    "interface {name} exists and is no private macvlan on {base}, so it cannot \
-                     carry the virtual MAC address"
-                ));
-                return;
-            }
+            Some(link) if present(link, links).is(key) => self.align(device, link),
+            Some(link) => match key.mac() {
+                // Somebody has given it another address.
+                Some(mac) if self.prepared.get(key) == Some(&link.index) => {
+                    self.netlink.set_mac(link.index, mac)
+                }
+                mac => {
+                    let (name, base) = (&device.name, &key.base);
+                    self.complain(match mac {
+                        Some(_) => format!(
+                            "interface {name} exists and is no private macvlan on {base}, so it \
+                             cannot carry the virtual MAC address"
+                        ),
+                        None => format!(
+                            "interface {name} exists and is no ipvlan of mode L2 on {base}, so \
+                             it cannot carry adverts"
+                        ),
+                    });
+                    return;
+                }
+            },
             None if base.mac().is_none() || base.loopback => {
-                self.complain(format!("{} is not Ethernet: no virtual MAC", key.base));
+                self.complain(format!("{} is not Ethernet: no device for it", key.base));
                 return;
             }
-            None => self.create(key, device, base, links),
+            None => self.create(key, device, base),
         };
         if let Err(error) = result {
             self.fail(&error);
         }
     }
 
-    fn create(
-        &mut self,
-        key: &Key,
-        device: &Device,
-        base: &Link,
-        links: &[Link],
-    ) -> Result<(), netlink::Error> {
+    fn create(&mut self, key: &Key, device: &Device, base: &Link) -> Result<(), netlink::Error> {
         let group = device.group.as_deref().map(group_number);
         if let Some(None) = group {
             let name = device.group.as_deref().unwrap_or_default();
             self.complain(format!("interface group {name} is not known"));
         }
         let group = group.flatten().unwrap_or(base.group);
-        self.netlink
-            .create_private_macvlan(&device.name, base.index, key.mac, group)?;
-        tracing::info!(device = %device.name, base = %key.base, "virtual MAC device made");
-        let vrf = |l: &&Link| Some(l.index) == base.master && l.kind.as_deref() == Some("vrf");
-        let Some(vrf) = links.iter().find(vrf) else {
-            return Ok(());
-        };
-        match self.netlink.link_by_name(&device.name)? {
-            Some(link) => self.netlink.set_master(link.index, Some(vrf.index)),
+        match key.mac() {
+            Some(mac) => {
+                self.netlink
+                    .create_private_macvlan(&device.name, base.index, mac, group)?;
+                tracing::info!(device = %device.name, base = %key.base, "virtual MAC device made");
+            }
+            None => {
+                let siblings = siblings(device.mode.unwrap_or_default());
+                self.netlink
+                    .create_ipvlan(&device.name, base.index, siblings, group)?;
+                tracing::info!(device = %device.name, base = %key.base, "ipvlan device made");
+            }
+        }
+        Ok(())
+    }
+
+    /// An ipvlan that is there may see its siblings in another way.
+    fn align(&mut self, device: &Device, link: &Link) -> Result<(), netlink::Error> {
+        let wanted = device.mode.map(siblings);
+        match wanted.filter(|_| link.ipvlan != wanted) {
+            Some(wanted) => self.netlink.set_siblings(link.index, wanted),
             None => Ok(()),
         }
     }
 
+    /// A device is in the VRF of the interface below, or in none, as that is.
+    fn follow_vrf(&mut self, key: &Key, link: &Link, links: &[Link]) -> Result<(), netlink::Error> {
+        let Some(base) = links.iter().find(|l| l.name == key.base) else {
+            return Ok(());
+        };
+        let is_vrf = |index: &u32| {
+            let vrf = |l: &Link| l.index == *index && l.kind.as_deref() == Some("vrf");
+            links.iter().any(vrf)
+        };
+        let vrf = base.master.filter(is_vrf);
+        if link.master.filter(is_vrf) == vrf {
+            return Ok(());
+        }
+        self.netlink.set_master(link.index, vrf)
+    }
+
+    /// The address of an ipvlan, unless it is there.
+    fn give_address(&mut self, key: &Key, index: u32) -> Result<(), netlink::Error> {
+        let Some(address) = key.address() else {
+            return Ok(());
+        };
+        let added = self.netlink.add_addresses(&[(index, address)])?;
+        added.into_iter().try_for_each(|result| result.map(drop))
+    }
+
     /// What the interfaces below and the host as a whole need.
     fn needed(&self, all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Setting> {
-        let v4 = all.iter().filter(|(_, device)| device.ipv4);
+        let v4 = all
+            .iter()
+            .filter(|(key, device)| key.mac().is_some() && device.ipv4);
         let bases: BTreeSet<_> = v4.map(|(key, _)| key.base.clone()).collect();
         let there = bases
             .iter()
             .filter(|base| number(links, base.as_str()).is_some());
         let mut settings: Vec<_> = there.flat_map(setting::of_base).collect();
+        settings.extend(self.promoted.iter().map(setting::promote_secondaries));
         if has_v4(all) && self.filter.cannot_redirect() {
             settings.push(setting::no_group_reports());
         }
@@ -366,10 +430,18 @@ impl Keeper {
                     Ok(()) | Err(_) => {}
                 }
             }
-            if let Err(error) = self.forget_copies(key, link.index, links) {
+            if key.mac().is_some()
+                && let Err(error) = self.forget_copies(key, link.index, links)
+            {
                 self.fail(&error);
             }
             self.prepared.insert(key.clone(), link.index);
+        }
+        if let Err(error) = self.follow_vrf(key, link, links) {
+            self.fail(&error);
+        }
+        if let Err(error) = self.give_address(key, link.index) {
+            self.fail(&error);
         }
         let base = links.iter().find(|l| l.name == key.base);
         if base.is_none_or(|base| !base.admin_up) {
@@ -383,6 +455,7 @@ impl Keeper {
         // Without it, a link-local virtual address could not answer anybody: its device has no
         // other address of the link.
         if device.ipv6
+            && key.mac().is_some()
             && let Err(error) = self.netlink.add_link_local_route(link.index)
         {
             self.fail(&error);
@@ -411,7 +484,8 @@ impl Keeper {
 }
 
 fn has_v4(all: &BTreeMap<Key, Device>) -> bool {
-    all.values().any(|device| device.ipv4)
+    all.iter()
+        .any(|(key, device)| key.mac().is_some() && device.ipv4)
 }
 
 fn number(links: &[Link], name: &str) -> Option<u32> {
@@ -420,14 +494,35 @@ fn number(links: &[Link], name: &str) -> Option<u32> {
 }
 
 fn present(link: &Link, links: &[Link]) -> Present {
-    let below = || {
-        let parent = link.parent.filter(|_| link.private_macvlan)?;
-        links.iter().find(|l| l.index == parent)
+    let below = |is: bool| {
+        let parent = link.parent.filter(|_| is)?;
+        let below = links.iter().find(|l| l.index == parent)?;
+        Some(below.name.clone())
     };
     Present {
         name: link.name.clone(),
         mac: link.mac(),
-        private_macvlan_on: below().map(|l| l.name.clone()),
+        private_macvlan_on: below(link.private_macvlan),
+        ipvlan_on: below(link.ipvlan.is_some()),
+        left_over: false,
+    }
+}
+
+/// It still is what an earlier run has made.
+fn was_made(present: &Present, made: &Made) -> bool {
+    let on = match made.mac {
+        Some(_) if present.mac == made.mac => present.private_macvlan_on.as_ref(),
+        Some(_) => None,
+        None => present.ipvlan_on.as_ref(),
+    };
+    on.is_some_and(|on| on.as_str() == made.base)
+}
+
+const fn siblings(mode: IpvlanMode) -> Siblings {
+    match mode {
+        IpvlanMode::Bridge => Siblings::Bridge,
+        IpvlanMode::Private => Siblings::Private,
+        IpvlanMode::Vepa => Siblings::Vepa,
     }
 }
 
@@ -440,7 +535,8 @@ fn pairs(all: &BTreeMap<Key, Device>, links: &[Link]) -> Vec<Pair> {
             ipv6: device.ipv6,
         })
     };
-    all.iter().filter_map(pair).collect()
+    let moving = all.iter().filter(|(key, _)| key.mac().is_some());
+    moving.filter_map(pair).collect()
 }
 
 /// A group's number, as iproute2 has it.

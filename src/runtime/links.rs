@@ -21,6 +21,8 @@ pub struct LinkState {
     pub mac: Option<Mac>,
     /// Number of the interface that it sits on.
     pub parent: Option<u32>,
+    /// Number of the bridge, bond or VRF that it belongs to.
+    pub master: Option<u32>,
     /// Own IPv4 addresses in the kernel's order, without the virtual ones.
     pub addresses: Vec<Ipv4Addr>,
     /// Own IPv6 addresses that can be used, in the kernel's order, without the virtual ones.
@@ -167,6 +169,7 @@ impl Watcher {
             mtu: link.mtu,
             mac: link.mac().filter(|_| !link.noarp),
             parent: link.parent,
+            master: link.master,
             addresses: Vec::new(),
             addresses_v6: Vec::new(),
             unready: BTreeSet::new(),

@@ -2,7 +2,7 @@
 //! where its addresses go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::link::device::Key;
 use crate::sys::socket::Listen;
 use crate::types::{Family, InterfaceName, Priority, Version};
 use crate::vrrp::instance::Fault;
+use crate::wire::arp::Mac;
 use crate::wire::auth::ah;
 use crate::wire::ethernet;
 use crate::wire::ip::{self, Packet, Protocol};
@@ -38,6 +39,9 @@ pub(super) struct Footing {
     /// Reasons not to run.
     pub faults: BTreeSet<Fault>,
 }
+
+/// A router as hosts know it: by interface, MAC address and address.
+pub(super) type Router = (u32, Mac, Ipv6Addr);
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -197,7 +201,13 @@ impl Member {
     /// The address that adverts are to be sent from.
     fn source_on(&self, links: &Links) -> Option<IpAddr> {
         let family = self.config.protocol.family;
-        let primary = || self.own(links).and_then(|own| own.primary_address(family));
+        let primary = || match &self.config.ipvlan {
+            Some(ipvlan) => {
+                let own = ipvlan.address.map(|(address, _)| address);
+                own.or_else(|| self.carrier(links)?.primary_address(family))
+            }
+            None => self.own(links)?.primary_address(family),
+        };
         self.config.transport.source().or_else(primary)
     }
 
@@ -208,8 +218,18 @@ impl Member {
     /// The interfaces that its source address may be on.
     fn sources<'a>(&self, links: &'a Links) -> impl Iterator<Item = &'a LinkState> {
         let anywhere = self.config.interface.is_none();
-        let all = links.values().filter(move |_| anywhere);
-        self.own(links).into_iter().chain(all)
+        let vrf = self.vrf(links).map(|vrf| vrf.index);
+        let inside =
+            move |link: &&LinkState| vrf.is_none() || vrf == Some(link.index) || vrf == link.master;
+        let all = links.values().filter(move |_| anywhere).filter(inside);
+        let ipvlan = self.config.ipvlan.as_ref();
+        let device = ipvlan.and_then(|_| self.carrier(links));
+        self.own(links).into_iter().chain(device).chain(all)
+    }
+
+    /// The VRF of an instance without interface.
+    fn vrf<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
+        links.get(self.config.vrf.as_ref()?)
     }
 
     /// Looks at the host's interfaces anew.
@@ -231,7 +251,11 @@ impl Member {
             self.mtu = mtu;
             self.derive();
         }
-        self.own_carrier = self.carrier(links).map(|link| link.index);
+        self.own_carrier = match &self.config.ipvlan {
+            Some(_) => self.own(links),
+            None => self.carrier(links),
+        }
+        .map(|link| link.index);
         let mut carriers = BTreeMap::new();
         let placements = self.config.all_addresses().filter_map(|address| {
             let key = Key::of_address(&self.config, address);
@@ -267,7 +291,7 @@ impl Member {
         self.placements.iter().filter(counts).cloned().collect()
     }
 
-    /// The interface of the instance: the device with its virtual MAC address, if it has one.
+    /// The interface of the instance: the device of its own, if it has one.
     fn carrier<'a>(&self, links: &'a Links) -> Option<&'a LinkState> {
         match &self.own_key {
             Some(key) => self.device_on(key, links),
@@ -279,7 +303,9 @@ impl Member {
     fn device_on<'a>(&self, key: &Key, links: &'a Links) -> Option<&'a LinkState> {
         let base = links.get(&key.base)?;
         let device = links.get(self.devices.get(key)?)?;
-        let fits = device.mac == Some(key.mac) && device.parent == Some(base.index);
+        // An ipvlan has the address of the interface below.
+        let mac = key.mac().or(base.mac);
+        let fits = device.mac == mac && device.parent == Some(base.index);
         fits.then_some(device)
     }
 
@@ -295,16 +321,21 @@ impl Member {
 
     /// Name of the interface that adverts are sent and received on; none if it is any.
     fn advert_interface(&self) -> Option<&InterfaceName> {
-        let virtual_mac = self.config.virtual_mac.as_ref();
-        let own_key = self.own_key.as_ref();
-        let own_key = own_key.filter(|_| virtual_mac.is_some_and(|v| !v.advertise_from_base));
+        let own_key = self.own_key.as_ref().filter(|_| self.speaks_on_device());
         let own_device = own_key.and_then(|key| self.devices.get(key));
-        own_device.or(self.config.interface.as_ref())
+        let interface = own_device.or(self.config.interface.as_ref());
+        interface.or(self.config.vrf.as_ref())
+    }
+
+    /// Whether its adverts leave from a device of its own.
+    fn speaks_on_device(&self) -> bool {
+        self.config.ipvlan.is_some() || self.moves_mac()
     }
 
     /// Whether its adverts leave from the virtual MAC address.
     pub(super) fn moves_mac(&self) -> bool {
-        self.advert_interface() != self.config.interface.as_ref()
+        let virtual_mac = self.config.virtual_mac.as_ref();
+        virtual_mac.is_some_and(|v| !v.advertise_from_base)
     }
 
     fn footing_on(&self, links: &Links) -> Footing {
@@ -321,6 +352,9 @@ impl Member {
         if !anywhere && (own.is_none_or(down) || carrier.is_none_or(down)) {
             faults.insert(Fault::Interface);
         }
+        if self.config.vrf.is_some() && self.vrf(links).is_none_or(|vrf| !vrf.up) {
+            faults.insert(Fault::Interface);
+        }
         if self.refused_on.is_some() {
             faults.insert(Fault::Addresses);
         }
@@ -333,7 +367,7 @@ impl Member {
         }
         let unready = |address: &IpAddr| self.sources(links).any(|l| l.is_unready(address));
         let source = self.source_on(links).filter(|a| !unready(a));
-        if source.is_none() {
+        if source.is_none() || self.lacks_own_address() {
             faults.insert(Fault::NoPrimaryAddress);
         }
         if let Transport::Unicast { peers, .. } = &self.config.transport {
@@ -344,11 +378,22 @@ impl Member {
             }
         }
         Footing {
-            ifindex: if self.moves_mac() { carrier } else { own }.map(|link| link.index),
+            ifindex: match self.speaks_on_device() {
+                true => carrier,
+                false => own.or_else(|| self.vrf(links)),
+            }
+            .map(|link| link.index),
             below: own.filter(|_| self.moves_mac()).map(|link| link.index),
             source,
             faults,
         }
+    }
+
+    /// keepalived runs no IPv4 instance on an ipvlan without an address, wherever adverts come from.
+    fn lacks_own_address(&self) -> bool {
+        let v4 = self.config.protocol.family == Family::V4;
+        let ipvlan = self.config.ipvlan.as_ref();
+        v4 && ipvlan.is_some_and(|ipvlan| ipvlan.address.is_none())
     }
 
     /// Interfaces of addresses that lie elsewhere: they are tracked like the own one.
@@ -395,15 +440,48 @@ impl Member {
     /// The keys of all sockets that it listens on. In version 2 these are both kinds, so that a
     /// peer with another authentication is noticed.
     pub(super) fn listening_keys(&self) -> impl Iterator<Item = pool::Key> {
-        let protocol = &self.config.protocol;
-        let kinds: &[Protocol] = match (protocol.speaks(Version::V2), protocol.family) {
-            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
-            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
-        };
+        let kinds = self.kinds();
         let listen = self.listen();
         let key =
             move |protocol: &Protocol| Some((self.advert_interface().cloned(), listen?, *protocol));
         kinds.iter().filter_map(key).chain(self.solicitation_key())
+    }
+
+    fn kinds(&self) -> &'static [Protocol] {
+        let protocol = &self.config.protocol;
+        match (protocol.speaks(Version::V2), protocol.family) {
+            (true, Family::V4) => &[Protocol::Vrrp, Protocol::AuthenticationHeader],
+            (true, Family::V6) | (false, _) => &[Protocol::Vrrp],
+        }
+    }
+
+    /// The keys of the sockets on which it would hear a peer that speaks to a group while we have
+    /// peers, or to our address while we have a group. Nothing that comes there counts.
+    pub(super) fn watching_keys(&self) -> impl Iterator<Item = pool::Key> {
+        // A device with an address of its own is known to nobody else.
+        let interface = self.config.interface.clone();
+        let interface = interface.filter(|_| self.config.ipvlan.is_none());
+        let listen = match &self.config.transport {
+            Transport::Unicast { .. } => Some(Listen::Group(match self.config.protocol.family {
+                Family::V4 => ip::GROUP_V4.into(),
+                Family::V6 => ip::GROUP_V6.into(),
+            })),
+            Transport::Multicast { .. } => self.footing.source.map(Listen::Address),
+        };
+        let key = interface.zip(listen);
+        let key = move |kind: &Protocol| {
+            let (interface, listen) = key.clone()?;
+            Some((Some(interface), listen, *kind))
+        };
+        self.kinds().iter().filter_map(key)
+    }
+
+    /// Number of the interface that a socket of ours is on.
+    pub(super) fn ifindex_of(&self, key: &pool::Key) -> Option<u32> {
+        match key.0.as_ref() == self.advert_interface() {
+            true => self.footing.ifindex,
+            false => self.footing.below,
+        }
     }
 
     /// The key of the socket on which hosts ask for a router.
@@ -417,12 +495,7 @@ impl Member {
     /// A frame that makes this virtual router a default router of the link, or one no longer if it is
     /// the `last`; with the interface that it leaves by.
     pub(super) fn router_advert(&self, last: bool) -> Option<(u32, Vec<u8>)> {
-        let first = self.config.addresses.first()?;
-        let is_first = |p: &&Placement| p.address.address == first.address;
-        let placement = self.placements.iter().find(is_first)?;
-        let (mac, IpAddr::V6(source)) = (placement.mac?, first.address) else {
-            return None;
-        };
+        let (ifindex, mac, source) = self.first_address()?;
         let wanted = self.config.protocol.router_advertisement.as_ref();
         let content = wanted.map(|wanted| wanted.content.clone());
         let mut advert = content.unwrap_or_default();
@@ -430,7 +503,23 @@ impl Member {
         if last {
             advert = advert.farewell();
         }
-        Some((placement.ifindex, advert.frame(mac, source)))
+        Some((ifindex, advert.frame(mac, source)))
+    }
+
+    /// What hosts know this virtual router by, if it is one to them.
+    pub(super) fn router(&self) -> Option<Router> {
+        self.config.protocol.router_advertisement.as_ref()?;
+        self.first_address()
+    }
+
+    fn first_address(&self) -> Option<Router> {
+        let first = self.config.addresses.first()?;
+        let is_first = |p: &&Placement| p.address.address == first.address;
+        let placement = self.placements.iter().find(is_first)?;
+        match first.address {
+            IpAddr::V6(source) => Some((placement.ifindex, placement.mac?, source)),
+            IpAddr::V4(_) => None,
+        }
     }
 
     /// Whether hosts are told to send here what this host does not forward.

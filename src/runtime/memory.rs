@@ -29,7 +29,8 @@ struct Changed {
 pub(super) struct Made {
     pub(super) name: String,
     pub(super) base: String,
-    pub(super) mac: [u8; 6],
+    /// `None` of an ipvlan.
+    pub(super) mac: Option<[u8; 6]>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +207,7 @@ mod tests {
         let made = Made {
             name: "vrrp.51".to_owned(),
             base: "eth0".to_owned(),
-            mac: [0, 0, 0x5e, 0, 1, 51],
+            mac: Some([0, 0, 0x5e, 0, 1, 51]),
         };
         memory.note(vec![made.clone()], Some("keepalived"));
         let mode = fs::metadata(&memory.path).unwrap().mode();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::executor::Chain;
 use super::member::Member;
 use crate::sys::socket::{self, AdvertSocket, Datagram, Listen};
 use crate::types::{InstanceId, InterfaceName, Vrid};
@@ -77,8 +78,15 @@ impl Pool {
         members: &Members,
     ) -> Option<InstanceId> {
         let ids = self.sockets.get(key)?.listeners.get(&vrid)?;
-        let hears = |id: &&InstanceId| members.get(id).is_some_and(|m| m.hears(source));
-        ids.iter().find(hears).or_else(|| ids.first()).copied()
+        let member = |id: &&InstanceId| members.get(id);
+        let meant = |id: &&InstanceId| member(id).is_some_and(|m| m.listen() == Some(key.1));
+        let hears = |id: &&InstanceId| member(id).is_some_and(|m| m.hears(source));
+        let all = || ids.iter();
+        let best = all().find(|id| meant(id) && hears(id));
+        let best = best.or_else(|| all().find(meant));
+        // Those that only look out for peers of another kind come last.
+        let best = best.or_else(|| all().find(hears));
+        best.or_else(|| ids.first()).copied()
     }
 
     /// All instances that listen on a socket.
@@ -91,11 +99,20 @@ impl Pool {
     pub(super) fn join(&mut self, id: InstanceId, member: &Member) -> Result<(), socket::Error> {
         let ifindex = member.footing.ifindex;
         // An interface that is not there is another fault already, and so is no source address.
-        if ifindex.is_none() && member.config.interface.is_some() {
+        let bound = member.config.interface.is_some() || member.config.vrf.is_some();
+        if ifindex.is_none() && bound {
             return Ok(());
         }
         for key in member.listening_keys() {
             self.listen(id, member, &key, ifindex)?;
+        }
+        for key in member.watching_keys() {
+            let ifindex = member.ifindex_of(&key);
+            if ifindex.is_some()
+                && let Err(error) = self.listen(id, member, &key, ifindex)
+            {
+                tracing::debug!("no look-out for other peers: {}", Chain(&error));
+            }
         }
         Ok(())
     }
@@ -147,7 +164,10 @@ impl Pool {
                 let listens = |id: &InstanceId| {
                     members.get(id).is_some_and(|member| {
                         member.config.protocol.vrid == *vrid
-                            && member.listening_keys().any(|k| k == *key)
+                            && member
+                                .listening_keys()
+                                .chain(member.watching_keys())
+                                .any(|k| k == *key)
                     })
                 };
                 ids.retain(listens);

@@ -9,6 +9,7 @@
 )]
 
 pub mod frr;
+pub mod machine;
 
 use std::fs;
 use std::io;

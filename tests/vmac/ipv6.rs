@@ -168,11 +168,8 @@ fn speaks_with_the_virtual_mac(more: &str, adverts_from_base: bool) {
     let capture = capture.expect("a capture");
     let own = [0, 1].map(|n: usize| physical(&pair.nodes[n]));
     let sources = [0, 1].map(|n: usize| IpAddr::from(link_local(&pair.nodes[n])));
-    pair.daemons[0].terminate();
-    wait_for("node 2 is active", SOON, || pair.holds(1) && !pair.holds(0));
-    pair.daemons[0].wait(SOON).expect("vipd ends");
-    pair.restart(0);
-    wait_for("node 1 is active", SOON, || pair.holds(0) && !pair.holds(1));
+    pair.hand_over();
+    pair.take_back();
     pair.daemons[0].kill();
     pair.restart(0);
     wait_for("node 1 lets go", SOON, || !pair.holds(0));
@@ -257,10 +254,7 @@ fn an_ipv6_backup_never_teaches_the_switch_and_a_takeover_moves_the_address() {
         learned(&pair).as_deref() == Some("node2")
     });
     pair.daemons[0].wait(SOON).expect("vipd ends");
-    pair.restart(0);
-    wait_for("node 1 takes it back", SOON, || {
-        pair.holds(0) && !pair.holds(1)
-    });
+    pair.take_back();
     wait_for("the switch knows node 1", SOON, || {
         learned(&pair).as_deref() == Some("node1")
     });
@@ -270,6 +264,13 @@ fn an_ipv6_backup_never_teaches_the_switch_and_a_takeover_moves_the_address() {
         !capture.drain().iter().any(from_backup)
     });
     pair.daemons.iter().for_each(no_errors);
+}
+
+#[test]
+fn over_ipv6_a_sigterm_and_a_preemption_lose_no_probe() {
+    if let Some(pair) = Pair::start([&text6(200, ""), &text6(100, "")]) {
+        pair.loses_no_probe(VIPS6[1]);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vipd::types::InterfaceName;
+use vipd::types::{InterfaceName, VirtualAddress};
 
 use super::common::{Instance, SOON, VIP, stays, vipd, wait_for};
 use super::{MAC, One, ends_well, has_on, holds, link, macvlans, settings, state_file, text};
@@ -185,4 +185,51 @@ fn an_address_for_the_base_interface_is_put_on_the_device() {
     wait_for("the address is on the device", SOON, || holds(&one.node));
     assert!(!has_on(&one.node, "eth0", VIP));
     ends_well(&mut daemon);
+}
+
+#[test]
+fn secondary_addresses_are_promoted_while_an_instance_needs_it() {
+    let Some(one) = One::new() else { return };
+    let before = settings(&one.node);
+    let with = |more: &str| {
+        let instance = Instance {
+            version: 3,
+            interval: "0.1",
+            vips: &["192.168.1.100/24"],
+            more: &format!("mcast_src_ip 192.168.1.1\n    {more}"),
+            ..Instance::default()
+        };
+        instance.text()
+    };
+    let key = "net/ipv4/conf/eth0/promote_secondaries";
+    let value = || one.node.namespace().sysctl(key).unwrap();
+    let active = || has_on(&one.node, "eth0", VIP);
+    let mut daemon = one.start(&with("promote_secondaries"));
+    wait_for("it is active", SOON, active);
+    assert_eq!(value(), "1");
+    // The kernel takes the addresses of a subnet along with the first one, unless they move up.
+    let first = VirtualAddress::new("192.168.1.1".parse().unwrap(), 24);
+    let index = one.node.eth0().unwrap();
+    let mut netlink = one.node.netlink().unwrap();
+    let removed = netlink.remove_addresses(&[(index, first)]).unwrap();
+    assert!(removed.iter().all(Result::is_ok));
+    assert!(active());
+    one.node.add_address("192.168.1.1/24").unwrap();
+    let reload = |more: &str| {
+        one.folder.write("node1.conf", &with(more));
+        daemon.signal(libc::SIGHUP);
+    };
+    reload("");
+    wait_for("the setting is back", SOON, || value() == "0");
+    reload("promote_secondaries");
+    wait_for("the setting is there", SOON, || value() == "1");
+    let output = daemon.output();
+    assert!(
+        !output.iter().any(|l| l.contains("put back")),
+        "{output:#?}"
+    );
+    daemon.kill();
+    let mut successor = one.start(&with(""));
+    wait_for("the setting is back", SOON, || value() == "0");
+    one.ends_without_trace(&mut successor, &before);
 }

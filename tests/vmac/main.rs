@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Folder, Instance, SOON, VIP, VIP6, host, installed, lab, no_errors, vipd, wait_for};
-use vipd::lab::{Capture, Captured, Host, Lab, Prober, Process};
+use vipd::lab::{Capture, Captured, EchoServer, Host, Lab, Prober, Process};
 use vipd::sys::netlink::Link;
 use vipd::types::InterfaceName;
 
@@ -228,6 +228,57 @@ impl Pair {
     fn restart(&mut self, node: usize) {
         let file = self.folder.0.join(format!("node{}.conf", node + 1));
         self.daemons[node] = vipd(&self.nodes[node], &file);
+    }
+
+    /// Node 1 stops, and node 2 takes over.
+    fn hand_over(&mut self) {
+        self.daemons[0].terminate();
+        wait_for("node 2 is active", SOON, || self.holds(1) && !self.holds(0));
+        self.daemons[0].wait(SOON).expect("vipd ends");
+    }
+
+    /// Node 1 comes back and preempts node 2.
+    fn take_back(&mut self) {
+        self.restart(0);
+        wait_for("node 1 is active", SOON, || self.holds(0) && !self.holds(1));
+    }
+
+    /// A client that asks every millisecond is always answered, while node 1 stops and comes back.
+    fn loses_no_probe(mut self, vip: &str) {
+        let _servers = [0, 1].map(|n| EchoServer::start(&self.nodes[n], PORT).unwrap());
+        let prober = self.prober(vip);
+        self.hand_over();
+        thread::sleep(Duration::from_millis(300));
+        let report = prober.finish();
+        if self.is_too_slow() {
+            return;
+        }
+        assert_eq!(report.lost.len(), 0, "of {} probes at SIGTERM", report.sent);
+        assert!(report.answered_by.contains_key("node2"), "{report:?}");
+        let prober = self.prober(vip);
+        self.take_back();
+        thread::sleep(Duration::from_millis(300));
+        let report = prober.finish();
+        if self.is_too_slow() {
+            return;
+        }
+        assert_eq!(
+            report.lost.len(),
+            0,
+            "of {} probes at preemption",
+            report.sent
+        );
+        self.daemons.iter().for_each(no_errors);
+    }
+
+    /// The kernel itself has left an address without its route for so long that nobody can help it.
+    fn is_too_slow(&self) -> bool {
+        let late = |line: &String| line.contains("takes no packets for");
+        let slow = self.daemons.iter().any(|d| d.output().iter().any(late));
+        if slow {
+            println!("skipped: the kernel was busy for 50 ms before it took an address in");
+        }
+        slow
     }
 
     fn prober(&self, vip: &str) -> Prober {

@@ -50,7 +50,7 @@ impl Lowering {
     }
 
     /// `ADDRESS[/LENGTH]` or one of the names of "everything".
-    fn prefix(&mut self, token: &Token) -> Option<(IpAddr, u8)> {
+    pub(super) fn prefix(&mut self, token: &Token) -> Option<(IpAddr, u8)> {
         match token.text.as_str() {
             "default" | "any" | "all" => return Some((Ipv4Addr::UNSPECIFIED.into(), 0)),
             "default6" => return Some((Ipv6Addr::UNSPECIFIED.into(), 0)),

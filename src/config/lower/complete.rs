@@ -28,6 +28,7 @@ impl Lowering {
         }
         self.conflicts();
         self.shared_macs();
+        self.shared_bases();
         self.prune_groups();
         self.script_security();
     }
@@ -59,10 +60,8 @@ impl Lowering {
         else {
             return;
         };
-        if draft.ipvlan {
-            self.no_ipvlan(&draft);
-            return;
-        }
+        let ipvlan = self.ipvlan(&mut draft);
+        self.vrf(&mut draft);
         self.address_macs(&mut draft);
         let virtual_mac = self.virtual_mac(&mut draft, vrid);
         let router_advertisement = self.router_advertisement(&draft);
@@ -94,6 +93,7 @@ impl Lowering {
         self.out.config.instances.push(Instance {
             name: draft.name,
             interface: draft.interface,
+            vrf: draft.vrf,
             protocol,
             authentication,
             transport,
@@ -102,6 +102,8 @@ impl Lowering {
             checksum_without_pseudo_header: draft.checksum_as_v2,
             require_link_local,
             virtual_mac,
+            ipvlan,
+            promote_secondaries: draft.promote,
             accept_mode,
             ignore_own_interface: draft.ignore_own_interface,
             track_source: draft.track_source,
@@ -295,7 +297,7 @@ impl Lowering {
         } else if on_one_link {
             let help = "write `interface NAME`, or use addresses that are not link-local";
             (Class::Fatal, ", which link-local addresses need", help)
-        } else if draft.virtual_mac.is_some() || draft.ipvlan {
+        } else if draft.virtual_mac.is_some() || draft.ipvlan.is_some() {
             let why = ", which a device with an address of its own needs";
             (Class::General, why, "write `interface NAME`")
         } else {

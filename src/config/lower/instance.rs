@@ -11,7 +11,9 @@ use super::{InterfaceUse, Lowering, virtual_mac};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Unit;
 use crate::config::lex::Token;
-use crate::config::model::{Command, Notify, OldChecksum, Peer, TrackedInterface, TrackedScript};
+use crate::config::model::{
+    Command, Ipvlan, Notify, OldChecksum, Peer, TrackedInterface, TrackedScript,
+};
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
 use crate::types::{Family, InterfaceName, Priority, Secret, Version, VirtualAddress, Vrid};
@@ -65,7 +67,8 @@ pub(super) struct Draft {
     pub(super) strict: bool,
     pub(super) accept: Option<bool>,
     pub(super) virtual_mac: Option<virtual_mac::Draft>,
-    pub(super) ipvlan: bool,
+    pub(super) ipvlan: Option<Ipvlan>,
+    pub(super) vrf: Option<InterfaceName>,
     pub(super) xmit_base: bool,
     /// `use_vmac_addr`
     pub(super) address_macs: bool,
@@ -113,7 +116,8 @@ impl Draft {
             strict: defaults.strict,
             accept: None,
             virtual_mac: None,
-            ipvlan: false,
+            ipvlan: None,
+            vrf: None,
             xmit_base: false,
             address_macs: false,
             promote: false,
@@ -225,6 +229,9 @@ impl Lowering {
             "use_vmac" => self.use_vmac(draft, statement),
             "vmac_xmit_base" => draft.xmit_base = true,
             "use_vmac_addr" => draft.address_macs = true,
+            "use_ipvlan" => self.use_ipvlan(draft, statement),
+            "vrf" => draft.vrf = self.interface_name(statement.arguments.first()),
+            "promote_secondaries" => draft.promote = true,
             _ => self.instance_option(draft, statement),
         }
     }
@@ -318,7 +325,6 @@ impl Lowering {
         self.validate(statement);
         self.deprecated(statement);
         match statement.keyword.name {
-            "use_ipvlan" => draft.ipvlan = true,
             "native_ipv6" => {
                 draft.family.get_or_insert(Family::V6);
             }
@@ -327,7 +333,6 @@ impl Lowering {
                                in `global_defs`";
                 self.warn(402, Class::Deprecated, message, statement.span);
             }
-            "promote_secondaries" => draft.promote = true,
             "virtual_routes" | "virtual_rules" => self.routes_and_rules(statement),
             _ => {}
         }

@@ -199,24 +199,6 @@ impl Lowering {
         }
     }
 
-    /// An instance that would have to run on an ipvlan device.
-    pub(super) fn no_ipvlan(&mut self, draft: &instance::Draft) {
-        let at = self.out.provenance.span(&draft.name, "use_ipvlan");
-        self.push(
-            Diagnostic::new(
-                Severity::Error,
-                Code(413),
-                Class::Silent,
-                format!(
-                    "`{}` cannot run: ipvlan devices are not supported",
-                    draft.name
-                ),
-            )
-            .label(at.unwrap_or(draft.span), "the instance is left out")
-            .help("write `use_vmac`, or neither: an ipvlan device has no MAC address of its own"),
-        );
-    }
-
     /// `nftables [TABLE]` and its options.
     pub(super) fn firewall(&mut self, statement: &Statement) {
         match statement.keyword.name {

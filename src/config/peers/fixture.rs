@@ -16,6 +16,7 @@ pub(super) fn node(priority: u8) -> Instance {
     Instance {
         name: "VI_1".to_owned(),
         interface: InterfaceName::new("eth0"),
+        vrf: None,
         protocol,
         authentication: Authentication::None,
         transport: Transport::Multicast {
@@ -26,6 +27,8 @@ pub(super) fn node(priority: u8) -> Instance {
         excluded: Vec::new(),
         checksum_without_pseudo_header: false,
         virtual_mac: None,
+        ipvlan: None,
+        promote_secondaries: false,
         accept_mode: true,
         ignore_own_interface: false,
         track_source: false,

@@ -36,6 +36,9 @@ impl Instance {
             answer_higher_priority: open(&self.answer_higher_priority, &own.answer_higher_priority),
             accept_mode: open(&self.accept_mode, &own.accept_mode),
             virtual_mac: open(&self.virtual_mac, &own.virtual_mac),
+            ipvlan: None,
+            vrf: open(&self.vrf, &own.vrf),
+            promote_secondaries: open(&self.promote_secondaries, &own.promote_secondaries),
             checksum: open(&self.checksum, &own.checksum),
             auth: open(&self.auth, &own.auth),
             unicast: self.unicast.clone().filter(|_| !destination),
@@ -81,11 +84,12 @@ fn open_list<T: Clone>(default: &[T], own: &[T]) -> Vec<T> {
 }
 
 /// What an instance has that no other may have.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "vrid",
     "addresses",
     "excluded",
     "ipv6",
+    "ipvlan",
     "router_advertisement",
 ];
 
@@ -102,6 +106,7 @@ impl Defaults {
             addresses,
             excluded,
             ipv6,
+            ipvlan,
             router_advertisement,
             ..
         } = &self.0;
@@ -113,6 +118,7 @@ impl Defaults {
                 .map(|a| first(a).unwrap_or_else(|| whole.clone())),
             first(excluded),
             ipv6.as_ref().map(|i| i.place.clone()),
+            ipvlan.as_ref().map(|i| i.place.clone()),
             router_advertisement.as_ref().map(|r| r.place.clone()),
         ];
         let found = OWN.into_iter().zip(places);

@@ -179,6 +179,7 @@ impl Text {
         let Instance {
             name,
             interface,
+            vrf,
             protocol,
             authentication,
             transport,
@@ -187,6 +188,8 @@ impl Text {
             checksum_without_pseudo_header,
             require_link_local,
             virtual_mac,
+            ipvlan,
+            promote_secondaries,
             accept_mode,
             ignore_own_interface,
             track_source,
@@ -213,6 +216,13 @@ impl Text {
         if let Some(own) = virtual_mac {
             self.virtual_mac(own, protocol, transport);
         }
+        if let Some(own) = ipvlan {
+            self.line("ipvlan", values::ipvlan(own));
+        }
+        if let Some(vrf) = vrf {
+            self.line("vrf", quote(vrf.as_str()));
+        }
+        self.unless("promote_secondaries", *promote_secondaries, &false);
         if *checksum_without_pseudo_header {
             self.line("checksum", quote("rfc9568"));
         }

@@ -193,6 +193,14 @@ pub(super) struct Instance {
     pub(super) require_link_local: Option<At<bool>>,
     /// A MAC address that moves with the addresses, on a device of its own: true, or a table.
     pub(super) virtual_mac: Option<At<SwitchOr<VirtualMac>>>,
+    /// Adverts have an ipvlan device and an address of their own; the addresses that move stay
+    /// on the interface.
+    pub(super) ipvlan: Option<At<Ipvlan>>,
+    /// Only for an instance without interface: the VRF that it hears and speaks in.
+    pub(super) vrf: Option<At<String>>,
+    /// An IPv4 address that leaves an interface takes no other one of its subnet along: the
+    /// kernel's `promote_secondaries` is set while the instance exists. Default false.
+    pub(super) promote_secondaries: Option<At<bool>>,
     /// Checksum of version 3 over IPv4: `keepalived` covers the pseudo-header, `rfc9568` does
     /// not. Both are accepted. Default `keepalived`.
     pub(super) checksum: Option<At<Checksum>>,
@@ -261,6 +269,32 @@ pub(super) struct VirtualMac {
     /// Adverts are sent and received on the interface itself; default false, or true with
     /// unicast peers.
     pub(super) advertise_from_base: Option<At<bool>>,
+}
+
+/// A device for adverts with the MAC address of the interface.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Ipvlan {
+    /// Its address with the prefix length; needed for IPv4. Default for IPv6: its link-local one.
+    pub(super) address: Option<At<String>>,
+    /// Name of the device; default: `device_prefix` of `[global]`, a dot and the VRID.
+    pub(super) device: Option<At<String>>,
+    /// How such devices on one interface see each other; default `bridge`.
+    pub(super) mode: Option<At<IpvlanMode>>,
+    /// Interface group of the device, by number or name; default: that of the interface.
+    pub(super) group: Option<At<String>>,
+}
+
+/// How ipvlan devices on one interface see each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum IpvlanMode {
+    /// On the host.
+    Bridge,
+    /// Not at all.
+    Private,
+    /// By a switch that sends packets back.
+    Vepa,
 }
 
 /// What the checksum of version 3 over IPv4 covers.

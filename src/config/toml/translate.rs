@@ -3,7 +3,8 @@
 //! `lower` reads statements, so that every check and every default is in one place.
 
 use super::format::{
-    Auth, Checksum, Document, Group, Hmac, Instance, PacingGroup, Script, VirtualMac,
+    Auth, Checksum, Document, Group, Hmac, Instance, Ipvlan, IpvlanMode, PacingGroup, Script,
+    VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, SecretIn, SwitchOr, TextOr};
@@ -125,6 +126,10 @@ impl Translator<'_> {
         }
         to.alone("no_accept", instance.accept_mode.as_ref(), false);
         virtual_mac(instance, has_peers, to);
+        ipvlan(instance, to);
+        to.value("vrf", instance.vrf.as_ref());
+        let promote = instance.promote_secondaries.as_ref();
+        to.alone("promote_secondaries", promote, true);
         self.auth(instance.auth.as_ref(), to);
         let track = &instance.track;
         to.track_scripts(&track.scripts, &self.weights);
@@ -326,6 +331,37 @@ fn virtual_mac(instance: &Instance, has_peers: bool, to: &mut Writer) {
     if has_peers || advertise_from_base.as_ref().is_some_and(|base| base.value) {
         to.push("vmac_xmit_base", at, Vec::new(), Body::None);
     }
+}
+
+fn ipvlan(instance: &Instance, to: &mut Writer) {
+    let Some(wanted) = &instance.ipvlan else {
+        return;
+    };
+    let Ipvlan {
+        address,
+        device,
+        mode,
+        group,
+    } = &wanted.value;
+    let mut words = Vec::new();
+    if let Some(device) = device {
+        words.push(("name".to_owned(), to.at(device)));
+        words.push(to.word(device));
+    }
+    words.extend(address.as_ref().map(|address| to.word(address)));
+    if let Some(mode) = mode {
+        let word = match mode.value {
+            IpvlanMode::Bridge => "bridge",
+            IpvlanMode::Private => "private",
+            IpvlanMode::Vepa => "vepa",
+        };
+        words.push((word.to_owned(), to.at(mode)));
+    }
+    if let Some(group) = group {
+        words.push(("group".to_owned(), to.at(group)));
+        words.push(to.word(group));
+    }
+    to.push("use_ipvlan", to.at(wanted), words, Body::None);
 }
 
 fn announce(instance: &Instance, to: &mut Writer) {

@@ -64,6 +64,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("no_accept", "accept_mode = false"),
     ("use_vmac", "virtual_mac"),
     ("vmac_xmit_base", "virtual_mac.advertise_from_base"),
+    ("use_ipvlan", "ipvlan"),
     ("vmac_prefix", "device_prefix"),
     ("vmac_addr_prefix", "address_device_prefix"),
     ("set_supplementary_groups", "script_groups"),

@@ -9,9 +9,9 @@ use crate::control::recording::Call;
 use crate::runtime::clock;
 use crate::runtime::command::{Assignment, Changes, Report, SyncedGroup};
 use crate::runtime::executor::{Action, Job, Placement, Placements};
-use crate::runtime::member::Member;
+use crate::runtime::member::{Member, Router};
 use crate::types::InstanceId;
-use crate::vrrp::instance::{Input, Instance};
+use crate::vrrp::instance::{Input, Instance, State};
 use crate::vrrp::router::Event;
 
 impl Driver {
@@ -109,6 +109,8 @@ impl Driver {
             return;
         };
         let before = Arc::clone(&member.placements);
+        let router = member.router();
+        let farewell = member.router_advert(true);
         let protocol = Box::new(config.protocol.clone());
         member.reconfigure(config, devices, table);
         member.find_peers(&self.names, &self.links);
@@ -121,6 +123,24 @@ impl Driver {
             tracking,
             announce,
         });
+        if let (Some(router), Some(farewell)) = (router, farewell) {
+            self.bid_farewell(id, &router, farewell);
+        }
+    }
+
+    /// Tells hosts that the router they knew is gone, if it is another one since a reload. That
+    /// one has been named before.
+    fn bid_farewell(&mut self, id: InstanceId, before: &Router, farewell: (u32, Vec<u8>)) {
+        let state = self.router.instance(id).map(Instance::state);
+        let active = matches!(state, Some(State::Active { .. }));
+        let same = |member: &Member| member.router().as_ref() == Some(before);
+        if !active || self.members.get(&id).is_none_or(same) {
+            return;
+        }
+        let (ifindex, frame) = farewell;
+        let frames = Arc::from([frame]);
+        self.enqueue(id, Action::Transmit { ifindex, frames });
+        self.flush();
     }
 
     /// A name has an answer: the instances whose peer it is take it over.

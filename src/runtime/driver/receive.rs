@@ -126,6 +126,18 @@ impl Driver {
                 self.compare_clocks(id, packet.source, proven);
                 self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
             }
+            Err(Rejected::Destination) if !member.hears(packet.source) => {
+                // Another virtual router may have the same number, if it is no peer's.
+                if member.complain(Complaint::Rejected(packet.source, Rejected::Destination)) {
+                    tracing::info!(
+                        instance = &*member.name,
+                        source = %packet.source,
+                        "({}) {} uses our VRID with multicast; it is none of our peers",
+                        member.name,
+                        packet.source
+                    );
+                }
+            }
             Err(reason) => {
                 if member.complain(Complaint::Rejected(packet.source, reason)) {
                     tracing::warn!(

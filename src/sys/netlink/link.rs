@@ -14,8 +14,24 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const MACVLAN_MODE_PRIVATE: u32 = 1;
+const IFLA_IPVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
+const IPVLAN_MODE_L2: u16 = 0;
+const IPVLAN_F_PRIVATE: u16 = 1;
+const IPVLAN_F_VEPA: u16 = 2;
 const AF_INET6: u16 = 10;
 const IFLA_INET6_CONF: u16 = 2;
+
+/// How ipvlan devices on one interface see each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Siblings {
+    /// They reach each other on the host.
+    Bridge,
+    /// They do not reach each other.
+    Private,
+    /// They reach each other by a switch that sends packets back.
+    Vepa,
+}
 
 /// A network interface as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +64,8 @@ pub struct Link {
     pub group: u32,
     /// A macvlan that exchanges nothing with its siblings.
     pub private_macvlan: bool,
+    /// What it is to its siblings, if it is an ipvlan of mode L2.
+    pub ipvlan: Option<Siblings>,
     /// It forwards IPv6 packets: a router to its neighbours.
     pub forwards_v6: bool,
 }
@@ -71,10 +89,11 @@ impl Link {
         let value = |kind| find(attributes, kind);
         let info = |kind| value(libc::IFLA_LINKINFO).and_then(|info| find(info, kind));
         let kind = info(IFLA_INFO_KIND).map(text_of);
-        let mode = info(IFLA_INFO_DATA)
-            .filter(|_| kind.as_deref() == Some("macvlan"))
+        let data = |of| info(IFLA_INFO_DATA).filter(|_| kind.as_deref() == Some(of));
+        let mode = data("macvlan")
             .and_then(|data| find(data, IFLA_MACVLAN_MODE))
             .and_then(read_u32);
+        let ipvlan = data("ipvlan").and_then(siblings);
         Some(Self {
             index: header.index,
             name: InterfaceName::new(&text_of(value(libc::IFLA_IFNAME)?))?,
@@ -85,13 +104,14 @@ impl Link {
             noarp: header.flags.contains(LinkFlags::Noarp),
             loopback: header.flags.contains(LinkFlags::Loopback),
             multicast: header.flags.contains(LinkFlags::Multicast),
+            private_macvlan: mode == Some(MACVLAN_MODE_PRIVATE),
+            ipvlan,
             kind,
             master: value(libc::IFLA_MASTER).and_then(read_u32),
             parent: value(libc::IFLA_LINK)
                 .and_then(read_u32)
                 .filter(|&index| index != 0),
             group: value(libc::IFLA_GROUP).and_then(read_u32).unwrap_or(0),
-            private_macvlan: mode == Some(MACVLAN_MODE_PRIVATE),
             forwards_v6: value(libc::IFLA_AF_SPEC)
                 .and_then(|families| find(families, AF_INET6))
                 .and_then(|ipv6| find(ipv6, IFLA_INET6_CONF))
@@ -99,6 +119,20 @@ impl Link {
                 .and_then(read_u32)
                 .is_some_and(|value| value != 0),
         })
+    }
+}
+
+fn siblings(data: &[u8]) -> Option<Siblings> {
+    let value = |kind| {
+        let bytes = find(data, kind)?.try_into().ok()?;
+        Some(u16::from_ne_bytes(bytes))
+    };
+    let flags = value(IFLA_IPVLAN_FLAGS).unwrap_or(0);
+    match value(IFLA_IPVLAN_MODE)? {
+        IPVLAN_MODE_L2 if flags & IPVLAN_F_PRIVATE != 0 => Some(Siblings::Private),
+        IPVLAN_MODE_L2 if flags & IPVLAN_F_VEPA != 0 => Some(Siblings::Vepa),
+        IPVLAN_MODE_L2 => Some(Siblings::Bridge),
+        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::types::{InterfaceName, VirtualAddress};
 
 pub use address::{Address, VRRP_PROTOCOL};
 pub use forwarding::Forwarding;
-pub use link::Link;
+pub use link::{Link, Siblings};
 pub use monitor::{KernelEvent, Monitor};
 pub use request::Netlink;
 

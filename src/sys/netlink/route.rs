@@ -9,7 +9,11 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::address::VRRP_PROTOCOL;
+use super::message::Message;
 use super::{Change, Error, Netlink};
+
+/// Where `rtmsg` has the kind of a route.
+const KIND_AT: usize = 7;
 
 impl Netlink {
     /// Adds a default route by `gateway` on an interface.
@@ -41,6 +45,27 @@ impl Netlink {
                 refusal,
             }),
         }
+    }
+
+    /// Whether packets to an IPv6 address of an interface are taken in.
+    ///
+    /// The kernel adds an address, says so, and makes its local route a moment later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`].
+    pub fn is_local(&mut self, ifindex: u32, address: Ipv6Addr) -> Result<bool, Error> {
+        let mut route = RouteMessage::default();
+        route.header.address_family = AddressFamily::Inet6;
+        route.header.destination_prefix_length = 128;
+        // Named, the interface also says in which VRF to look.
+        route.attributes = vec![
+            RouteAttribute::Destination(RouteAddress::Inet6(address)),
+            RouteAttribute::Oif(ifindex),
+        ];
+        let kind = |message: Message<'_>| message.payload.get(KIND_AT).copied();
+        let found = self.get(RouteNetlinkMessage::GetRoute(route), kind)?;
+        Ok(found.is_ok_and(|kind| kind == Some(RouteType::Local.into())))
     }
 
     /// Adds the route to the link-local IPv6 addresses of an interface, as the kernel makes it for

@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, AsRawFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute,
-    LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    BridgeStpState, InfoBridge, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, IpVlanFlags,
+    IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
 };
 
-use super::{Change, Error, Netlink};
+use super::{Change, Error, Netlink, Siblings};
 use crate::types::InterfaceName;
 
 impl Netlink {
@@ -84,6 +84,44 @@ impl Netlink {
             LinkAttribute::Group(group),
         ];
         self.create_with(name, InfoKind::MacVlan, data, more)
+    }
+
+    /// Makes an ipvlan of mode L2 on `base`, in an interface group. It is switched off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CreateLink`] or [`Error::Transport`].
+    pub fn create_ipvlan(
+        &mut self,
+        name: &InterfaceName,
+        base: u32,
+        siblings: Siblings,
+        group: u32,
+    ) -> Result<(), Error> {
+        let more = vec![LinkAttribute::Link(base), LinkAttribute::Group(group)];
+        self.create_with(name, InfoKind::IpVlan, ipvlan_data(siblings), more)
+    }
+
+    /// Says how an ipvlan, and all others on the same interface, see each other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChangeLink`] or [`Error::Transport`].
+    pub fn set_siblings(&mut self, index: u32, siblings: Siblings) -> Result<(), Error> {
+        let info = vec![
+            LinkInfo::Kind(InfoKind::IpVlan),
+            LinkInfo::Data(ipvlan_data(siblings)),
+        ];
+        let mut request = of(index);
+        request.attributes.push(LinkAttribute::LinkInfo(info));
+        // What a driver knows of a link is changed by a request to make it.
+        match self.perform(RouteNetlinkMessage::NewLink(request), 0)? {
+            None => Ok(()),
+            Some(refusal) => Err(Error::ChangeLink {
+                ifindex: index,
+                refusal,
+            }),
+        }
     }
 
     /// Puts a link under a bridge, bond or VRF, or takes it out with `None`.
@@ -197,6 +235,18 @@ impl Netlink {
             }),
         }
     }
+}
+
+fn ipvlan_data(siblings: Siblings) -> InfoData {
+    let flags = match siblings {
+        Siblings::Bridge => IpVlanFlags::empty(),
+        Siblings::Private => IpVlanFlags::Private,
+        Siblings::Vepa => IpVlanFlags::Vepa,
+    };
+    InfoData::IpVlan(vec![
+        InfoIpVlan::Mode(IpVlanMode::L2),
+        InfoIpVlan::Flags(flags),
+    ])
 }
 
 fn of(index: u32) -> LinkMessage {

@@ -199,6 +199,10 @@ impl Instance {
                 self.elsewhere_at = self.config.announcement.elsewhere.map(|p| now + p);
             }
         }
-        self.reroute(now, before.router_advertisement.as_ref(), effects);
+        if announce {
+            // The first address may be another one: to hosts, this is another router.
+            self.routing.forget_sent();
+        }
+        self.reroute(now, before.router_advertisement.as_ref(), announce, effects);
     }
 }

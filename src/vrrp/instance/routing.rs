@@ -33,6 +33,11 @@ impl Routing {
         self.due_at
     }
 
+    /// What comes next is heard from another address.
+    pub(super) const fn forget_sent(&mut self) {
+        self.sent_at = None;
+    }
+
     /// Not before the last one has been heard for long enough.
     fn soonest(&self, at: Instant) -> Instant {
         self.sent_at.map_or(at, |sent| at.max(sent + LEAST_GAP))
@@ -102,18 +107,20 @@ impl Instance {
         self.routing.due_at = self.routing.due_at.map(|at| at.min(answer_at));
     }
 
-    /// A reload has changed the configuration from one that said `before`.
+    /// A reload has changed the configuration from one that said `before`, or the addresses if
+    /// there are `new` ones.
     pub(super) fn reroute(
         &mut self,
         now: Instant,
         before: Option<&super::RouterAdvertisement>,
+        new: bool,
         effects: &mut Vec<Effect>,
     ) {
         let after = self.config.router_advertisement.as_ref();
-        if !matches!(self.state, State::Active { .. }) || before == after {
+        if !matches!(self.state, State::Active { .. }) || (before == after && !new) {
             return;
         }
-        if after.is_none() {
+        if after.is_none() && before.is_some() {
             effects.push(Effect::AdvertiseRouter { last: true });
         }
         self.begin_routing(now, effects);

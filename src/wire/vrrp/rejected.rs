@@ -115,7 +115,9 @@ impl Rejected {
             Self::ExtensionReplay => "signed advert came before",
             Self::Source => "not from a configured peer",
             Self::PeerHopLimit => "TTL is outside the peer's min_ttl and max_ttl",
-            Self::Destination => "sent to the wrong destination",
+            Self::Destination => {
+                "sent to a group, but we have peers, or to us, but we have a group"
+            }
             Self::UnknownVrid => "unknown virtual router id",
             Self::OwnPacket => "own packet came back",
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::value::Time;
-use crate::config::model::{Command, Peer, ScriptUser};
-use crate::types::{Broadcast, Scope, Secret, VirtualAddress};
+use crate::config::model::{Command, Ipvlan, IpvlanMode, Peer, ScriptUser};
+use crate::types::{Broadcast, InterfaceName, Scope, Secret, VirtualAddress};
 use crate::vrrp::election::Weight;
 
 /// A text in quotes.
@@ -115,6 +115,30 @@ pub(super) fn peer(peer: &Peer) -> String {
         format!("min_ttl = {}", peer.min_hop_limit),
         format!("max_ttl = {}", peer.max_hop_limit),
     ])
+}
+
+pub(super) fn ipvlan(ipvlan: &Ipvlan) -> String {
+    let Ipvlan {
+        device,
+        address,
+        mode,
+        group,
+    } = ipvlan;
+    let mode = match mode {
+        IpvlanMode::Bridge => None,
+        IpvlanMode::Private => Some("private"),
+        IpvlanMode::Vepa => Some("vepa"),
+    };
+    let address = address.map(|(ip, length)| format!("{ip}/{length}"));
+    let members = [
+        ("address", address.as_deref()),
+        ("device", device.as_ref().map(InterfaceName::as_str)),
+        ("mode", mode),
+        ("group", group.as_deref()),
+    ];
+    let given = members.into_iter();
+    let given = given.filter_map(|(key, value)| Some(format!("{key} = {}", quote(value?))));
+    table(&given.collect::<Vec<_>>())
 }
 
 pub(super) fn address(address: &VirtualAddress) -> String {
