@@ -20,6 +20,7 @@ enum Call {
     Convert(cli::convert::Convert),
     Demo(cli::demo::Demo),
     Reload(cli::reload::Reload),
+    Status(cli::status::Status),
     Completion(cli::describe::Completion),
     #[command(hide = true)]
     Man(cli::describe::Man),
@@ -42,6 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Call::Convert(convert) => Ok(convert.run()?),
         Call::Demo(demo) => Ok(demo.run()?),
         Call::Reload(reload) => Ok(reload.run()?),
+        Call::Status(status) => Ok(status.run()?),
         Call::Completion(completion) => Ok(completion.run(Call::command())?),
         Call::Man(man) => Ok(man.run(&Call::command())?),
     }

@@ -303,14 +303,15 @@ impl Settings {
         loader.set_usual_mark(pid_folder(process).join(mark));
         loader.record(&loaded);
         let reload: transaction::Load = Arc::new(move |occasion| loader.candidate(occasion));
-        Ok(self.serve(loaded.config, &reload))
+        Ok(self.serve(loaded.config, file, &reload))
     }
 
-    fn serve(&self, config: Config, reload: &transaction::Load) -> ExitCode {
+    fn serve(&self, config: Config, file: PathBuf, reload: &transaction::Load) -> ExitCode {
         let options = daemon::Options {
             ignore_interrupt: self.ignore_interrupt,
             leave_addresses: self.leave_addresses,
             log_addresses: self.log_addresses,
+            file,
             statistics_file: temporary_folder().join("keepalived.stats"),
             state_folder: state_folder(&self.sinks.marks),
             recording: recording(),

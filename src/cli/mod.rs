@@ -1,5 +1,6 @@
 //! What a person or a program at the command line sees.
 
+pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod daemon;
@@ -15,4 +16,5 @@ pub(crate) mod nodes;
 pub(crate) mod reload;
 pub(crate) mod render;
 pub(crate) mod sarif;
+pub(crate) mod status;
 pub(crate) mod table;

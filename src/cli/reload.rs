@@ -1,24 +1,20 @@
 //! `vipd reload`: what a changed file does, before and after.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use vipd::config::model::Config;
 use vipd::config::plan;
-use vipd::control::request::{Considered, Reply, Request, socket_pid};
+use vipd::control::request::{Considered, Planned, Reply};
 
-use super::daemon::state_folder;
+use super::ask;
 use super::loader::{candidate, load_options};
 
 /// Exit status when the file would not run.
 const REFUSED: u8 = 1;
 /// Exit status when there is no daemon, or no answer.
 const NO_ANSWER: u8 = 2;
-/// Longest wait for the daemon: a reload waits for devices and for the engine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Make the running daemon read its file anew, and say what that did.
 ///
@@ -75,22 +71,23 @@ impl Reload {
 
     /// The daemon's answer, or why there is none.
     fn ask(&self) -> io::Result<Result<Reply, String>> {
-        let request = if self.dry_run {
+        let (path, planned) = if self.dry_run {
             // The daemon has another working directory.
             let file = self.file.as_deref().map(std::path::absolute).transpose()?;
-            Request::Plan {
-                file: file.map(|path| path.to_string_lossy().into_owned()),
-            }
+            let file = file.map(|path| path.to_string_lossy().into_owned());
+            ("/v1/plan", Planned { file })
         } else {
-            Request::Reload
+            ("/v1/reload", Planned::default())
         };
-        let folder = state_folder(&[]);
-        let socket = match find(&folder, self.pid) {
-            Ok(socket) => socket,
+        let found = ask::only(ask::daemons(), self.pid);
+        let socket = match found {
+            Ok(daemon) => daemon.socket,
             Err(why) => return Ok(Err(why)),
         };
-        let cannot = |error| format!("{} gives no answer: {error}", socket.display());
-        Ok(exchange(&socket, &request).map_err(cannot))
+        let body = serde_json::to_vec(&planned)?;
+        let answer = ask::exchange(&socket, "POST", path, body);
+        let answer = answer.and_then(|(_, body)| Ok(serde_json::from_slice(&body)?));
+        Ok(answer.map_err(|error| format!("{} gives no answer: {error}", socket.display())))
     }
 }
 
@@ -121,58 +118,6 @@ fn compare(old: &Path, new: &Path) -> Result<Reply, String> {
         }),
         Err(refused) => refused,
     })
-}
-
-/// The socket of the daemon; that of the only one unless `pid` says which.
-fn find(folder: &Path, pid: Option<u32>) -> Result<PathBuf, String> {
-    let entries = std::fs::read_dir(folder);
-    let entries = entries.map_err(|error| {
-        let folder = folder.display();
-        if error.kind() == io::ErrorKind::NotFound {
-            format!("no daemon runs: there is no {folder}")
-        } else {
-            format!("{folder} cannot be read: {error}")
-        }
-    })?;
-    // Daemons of another namespace or instance have a folder of their own in there.
-    let entries: Vec<_> = entries.flatten().collect();
-    let below = entries
-        .iter()
-        .filter_map(|e| std::fs::read_dir(e.path()).ok());
-    let below: Vec<_> = below.flatten().flatten().collect();
-    let sockets = entries.iter().chain(&below).filter_map(|entry| {
-        let pid = socket_pid(entry.file_name().to_str()?)?;
-        let path = entry.path();
-        // A daemon that crashed leaves its socket behind.
-        let refused = |e: io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
-        let is_orphan = UnixStream::connect(&path).is_err_and(refused);
-        (!is_orphan).then_some((pid, path))
-    });
-    let mut sockets: Vec<_> = sockets
-        .filter(|(of, _)| pid.is_none_or(|pid| pid == *of))
-        .collect();
-    sockets.sort();
-    match sockets.as_slice() {
-        [(_, only)] => Ok(only.clone()),
-        [] => Err(format!("no daemon listens in {}", folder.display())),
-        several => {
-            let pids: Vec<_> = several.iter().map(|(pid, _)| pid.to_string()).collect();
-            let pids = pids.join(", ");
-            Err(format!("several daemons run: say which by --pid ({pids})"))
-        }
-    }
-}
-
-fn exchange(socket: &Path, request: &Request) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(serde_json::from_str(&answer)?)
 }
 
 fn print(reply: &Reply, out: &mut impl Write) -> io::Result<()> {

@@ -1,25 +1,33 @@
-//! What root may ask of the running daemon, and what it answers: one line of JSON each, over a
-//! socket in the daemon's state folder.
+//! What root may ask of the running daemon, and what it answers: HTTP and JSON over a socket in the
+//! daemon's state folder.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::plan::Outlook;
 
 /// Longest request in bytes.
-pub const LONGEST_REQUEST: u64 = 64 << 10;
+pub const LONGEST_REQUEST: usize = 64 << 10;
 
 /// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Read the configuration anew and go over to it.
+    /// Read the configuration anew and go over to it: `POST /v1/reload`.
     Reload,
-    /// Say what a reload would do, and do nothing.
+    /// Say what a reload would do, and do nothing: `POST /v1/plan`.
     Plan {
         /// The file to go over to, from the root of the file system; that of the daemon when
         /// absent.
         file: Option<String>,
     },
+}
+
+/// Body of `POST /v1/plan`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// See [`Request::Plan`].
+    #[serde(default)]
+    pub file: Option<String>,
 }
 
 /// What came of it.

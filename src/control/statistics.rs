@@ -1,7 +1,8 @@
 //! Counters of an instance, and keepalived's text of them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
 
 use crate::wire::vrrp::Rejected;
 
@@ -35,87 +36,121 @@ impl Statistics {
     }
 }
 
-/// One instance in the form of `keepalived.stats`. keepalived-cli.md §4.
-#[must_use]
-pub fn text(name: &str, statistics: &Statistics) -> String {
-    let count = |reasons: &[Rejected]| statistics.count(reasons);
-    let rows: [(&str, &[(&str, u64)]); 6] = [
-        (
-            "Advertisements",
-            &[
-                ("Received", statistics.adverts_received),
-                ("Sent", statistics.adverts_sent),
-            ],
-        ),
-        (
-            "",
-            &[
-                ("Became master", statistics.became_active),
-                ("Released master", statistics.released_active),
-            ],
-        ),
-        (
-            "Packet Errors",
-            &[
-                (
-                    "Length",
-                    count(&[
-                        Rejected::Length,
-                        Rejected::Truncated,
-                        Rejected::ExtensionUnexpected,
-                    ]),
-                ),
-                ("TTL", count(&[Rejected::HopLimit, Rejected::PeerHopLimit])),
-                ("Invalid Type", count(&[Rejected::Type])),
-                ("Advertisement Interval", count(&[Rejected::Interval])),
-                (
-                    "Address List",
-                    statistics.address_list_differs
-                        + count(&[Rejected::NoAddresses, Rejected::FirstAddress]),
-                ),
-            ],
-        ),
-        (
-            "Authentication Errors",
-            &[
-                ("Invalid Type", count(&[Rejected::AuthTypeUnknown])),
-                ("Type Mismatch", count(&[Rejected::AuthTypeMismatch])),
-                (
-                    "Failure",
-                    count(&[Rejected::AuthFailure, Rejected::AuthReplay]),
-                ),
-            ],
-        ),
-        (
-            "Authentication Extension Errors",
-            &[
-                ("Missing", count(&[Rejected::ExtensionMissing])),
-                ("Malformed", count(&[Rejected::ExtensionMalformed])),
-                ("Unknown Key", count(&[Rejected::ExtensionUnknownKey])),
-                ("Invalid HMAC", count(&[Rejected::ExtensionTag])),
-                ("Stale", count(&[Rejected::ExtensionStale])),
-                ("Replay", count(&[Rejected::ExtensionReplay])),
-            ],
-        ),
-        (
-            "Priority Zero",
-            &[
-                ("Received", statistics.releases_received),
-                ("Sent", statistics.releases_sent),
-            ],
-        ),
-    ];
-    let mut text = format!("VRRP Instance: {name}\n");
-    for (heading, lines) in rows {
-        if !heading.is_empty() {
-            let _ = writeln!(text, "  {heading}:");
-        }
-        let indent = if heading.is_empty() { "  " } else { "    " };
-        for (label, number) in lines {
-            let _ = writeln!(text, "{indent}{label}: {number}");
+/// The counters that keepalived has, under the names of its JSON. keepalived-cli.md §4.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "keepalived's names, explained where they are counted"
+)]
+pub struct Counters {
+    pub advert_rcvd: u64,
+    pub advert_sent: u64,
+    pub become_master: u64,
+    pub release_master: u64,
+    pub packet_len_err: u64,
+    pub advert_interval_err: u64,
+    pub ip_ttl_err: u64,
+    pub invalid_type_rcvd: u64,
+    pub addr_list_err: u64,
+    pub invalid_authtype: u64,
+    pub authtype_mismatch: u64,
+    pub auth_failure: u64,
+    pub auth_ext_missing: u64,
+    pub auth_ext_malformed: u64,
+    pub auth_ext_unknown_key: u64,
+    pub auth_ext_invalid_hmac: u64,
+    pub auth_ext_stale: u64,
+    pub auth_ext_replay: u64,
+    pub pri_zero_rcvd: u64,
+    pub pri_zero_sent: u64,
+}
+
+impl From<&Statistics> for Counters {
+    fn from(statistics: &Statistics) -> Self {
+        let count = |reasons: &[Rejected]| statistics.count(reasons);
+        Self {
+            advert_rcvd: statistics.adverts_received,
+            advert_sent: statistics.adverts_sent,
+            become_master: statistics.became_active,
+            release_master: statistics.released_active,
+            packet_len_err: count(&[
+                Rejected::Length,
+                Rejected::Truncated,
+                Rejected::ExtensionUnexpected,
+            ]),
+            advert_interval_err: count(&[Rejected::Interval]),
+            ip_ttl_err: count(&[Rejected::HopLimit, Rejected::PeerHopLimit]),
+            invalid_type_rcvd: count(&[Rejected::Type]),
+            addr_list_err: statistics.address_list_differs
+                + count(&[Rejected::NoAddresses, Rejected::FirstAddress]),
+            invalid_authtype: count(&[Rejected::AuthTypeUnknown]),
+            authtype_mismatch: count(&[Rejected::AuthTypeMismatch]),
+            auth_failure: count(&[Rejected::AuthFailure, Rejected::AuthReplay]),
+            auth_ext_missing: count(&[Rejected::ExtensionMissing]),
+            auth_ext_malformed: count(&[Rejected::ExtensionMalformed]),
+            auth_ext_unknown_key: count(&[Rejected::ExtensionUnknownKey]),
+            auth_ext_invalid_hmac: count(&[Rejected::ExtensionTag]),
+            auth_ext_stale: count(&[Rejected::ExtensionStale]),
+            auth_ext_replay: count(&[Rejected::ExtensionReplay]),
+            pri_zero_rcvd: statistics.releases_received,
+            pri_zero_sent: statistics.releases_sent,
         }
     }
-    text
+}
+
+/// One instance in the form of `keepalived.stats`. keepalived-cli.md §4.
+#[must_use]
+pub fn text(name: &str, counters: &Counters) -> String {
+    let c = counters;
+    format!(
+        "VRRP Instance: {name}
+  Advertisements:
+    Received: {}
+    Sent: {}
+  Became master: {}
+  Released master: {}
+  Packet Errors:
+    Length: {}
+    TTL: {}
+    Invalid Type: {}
+    Advertisement Interval: {}
+    Address List: {}
+  Authentication Errors:
+    Invalid Type: {}
+    Type Mismatch: {}
+    Failure: {}
+  Authentication Extension Errors:
+    Missing: {}
+    Malformed: {}
+    Unknown Key: {}
+    Invalid HMAC: {}
+    Stale: {}
+    Replay: {}
+  Priority Zero:
+    Received: {}
+    Sent: {}
+",
+        c.advert_rcvd,
+        c.advert_sent,
+        c.become_master,
+        c.release_master,
+        c.packet_len_err,
+        c.ip_ttl_err,
+        c.invalid_type_rcvd,
+        c.advert_interval_err,
+        c.addr_list_err,
+        c.invalid_authtype,
+        c.authtype_mismatch,
+        c.auth_failure,
+        c.auth_ext_missing,
+        c.auth_ext_malformed,
+        c.auth_ext_unknown_key,
+        c.auth_ext_invalid_hmac,
+        c.auth_ext_stale,
+        c.auth_ext_replay,
+        c.pri_zero_rcvd,
+        c.pri_zero_sent,
+    )
 }
 
 #[cfg(test)]
@@ -132,7 +167,7 @@ mod tests {
         statistics.rejected.insert(Rejected::Length, 3);
         statistics.rejected.insert(Rejected::ExtensionTag, 4);
         statistics.rejected.insert(Rejected::ExtensionReplay, 5);
-        let text = text("VI_1", &statistics);
+        let text = text("VI_1", &Counters::from(&statistics));
         assert!(text.contains("Invalid HMAC: 4\n    Stale: 0\n    Replay: 5\n"));
         assert!(text.starts_with(
             "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n    Sent: 0\n  Became master: 0\n"

@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
 use super::links::Links;
+use super::look::Look;
 use crate::config::model;
 use crate::link::device::Key;
 use crate::sys::socket::Waker;
@@ -53,8 +54,8 @@ pub enum Command {
     Abort,
     /// End at once, and leave everything as it is.
     Leave,
-    /// The statistics of all instances as text.
-    Statistics(Sender<String>),
+    /// What everything is like now.
+    Look(oneshot::Sender<Look>),
     /// Count from zero again.
     ClearStatistics,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 use super::appointment::Appointment;
 use super::clock;
 use super::command::{Command, Handle, Report};
+use super::desk::{Desk, Order};
 use super::devices::{Devices, Orders};
 use super::driver::Driver;
 use super::errand;
@@ -22,7 +23,6 @@ use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
 use super::names::Names;
 use super::notifier::{self, Notifies};
-use super::orders::{Order, Orders as Requests};
 use super::precedence::Urgent;
 use super::proof;
 use super::recorder::Recorder;
@@ -30,10 +30,12 @@ use super::reload::Registry;
 use super::scripts::Scripts;
 use super::signals::Signals;
 use super::transaction::{self, Load, Occasion, Prepared, Verdict};
+use super::witness::{Known, Witness};
 use crate::config::model::{self, Config, Globals, Instance};
 use crate::config::programs::Program;
 use crate::control::recording::Sink;
 use crate::control::request::{Reply, Request};
+use crate::control::statistics;
 use crate::sys::file;
 use crate::sys::netlink::{self, Netlink};
 use crate::sys::process::Manner;
@@ -101,6 +103,8 @@ pub struct Options {
     pub leave_addresses: bool,
     /// Changes of addresses by anybody are logged. keepalived: `-a`.
     pub log_addresses: bool,
+    /// The configuration, for status.
+    pub file: PathBuf,
     /// Where SIGUSR2 writes statistics.
     pub statistics_file: PathBuf,
     /// Folder of what must outlive a crash: which devices were made, and what settings were.
@@ -169,6 +173,8 @@ struct Daemon {
     appointment: Appointment,
     listening: watch::Sender<BTreeSet<InterfaceName>>,
     names: Names,
+    /// What runs, for those who ask.
+    known: watch::Sender<Arc<Known>>,
     reports: Option<tokio::sync::mpsc::UnboundedReceiver<Report>>,
     first: Option<Config>,
 }
@@ -253,6 +259,7 @@ impl Daemon {
             appointment: Appointment::default(),
             listening: watch::Sender::new(BTreeSet::new()),
             names,
+            known: watch::Sender::default(),
             reports: Some(reports),
             first: Some(config),
         })
@@ -275,7 +282,14 @@ impl Daemon {
         if let Some(config) = self.first.take() {
             self.adopt(config).await;
         }
-        let mut requests = Requests::listen(&options.state_folder);
+        let witness = Witness::new(
+            self.engine.clone(),
+            self.known.subscribe(),
+            self.links.clone(),
+            self.scripts.runs(),
+            options.file.display().to_string(),
+        );
+        let mut desk = Desk::open(&options.state_folder, witness.clone());
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         tracing::info!("Startup complete");
         loop {
@@ -288,8 +302,8 @@ impl Daemon {
                     self.reload(load).await;
                 }
                 _ = signals.processor.recv() => self.warn_of_long_run(),
-                Some(order) = requests.next() => self.obey(order, load).await,
-                _ = signals.statistics.recv() => self.write_statistics(options),
+                Some(order) = desk.next() => self.obey(order, load).await,
+                _ = signals.statistics.recv() => self.write_statistics(&witness, options).await,
                 _ = signals.data.recv() => {
                     tracing::warn!("the data dump (SIGUSR1) is not available yet");
                 }
@@ -297,7 +311,7 @@ impl Daemon {
                     tracing::warn!("the JSON dump (SIGRTMIN+2) is not available yet");
                 }
                 _ = signals.clear.recv() => {
-                    self.write_statistics(options);
+                    self.write_statistics(&witness, options).await;
                     self.engine.send(Command::ClearStatistics);
                 }
                 _ = signals.threads.recv() => {
@@ -485,6 +499,10 @@ impl Daemon {
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);
+        self.known.send_replace(Arc::new(Known {
+            config: self.registry.config().clone(),
+            trackers: self.registry.tracker_names(),
+        }));
         let (reply, confirmed) = oneshot::channel();
         self.engine.send(Command::Confirm(reply));
         if tokio::time::timeout(ANSWER, confirmed).await.is_err() {
@@ -516,14 +534,18 @@ impl Daemon {
         0o666 & !process.and_then(|p| p.umask).unwrap_or(Manner::UMASK)
     }
 
-    fn write_statistics(&self, options: &Options) {
-        let (reply, answer) = mpsc::channel();
-        self.engine.send(Command::Statistics(reply));
+    async fn write_statistics(&self, witness: &Witness, options: &Options) {
         let path = &options.statistics_file;
-        let written = answer
-            .recv_timeout(ANSWER)
-            .map_err(io::Error::other)
-            .and_then(|text| file::replace(path, &text, self.file_mode()));
+        let written = match witness.status().await {
+            Ok(status) => {
+                let each = status.instances.iter();
+                let text: String = each
+                    .map(|i| statistics::text(&i.name, &i.statistics))
+                    .collect();
+                file::replace(path, &text, self.file_mode())
+            }
+            Err(blind) => Err(io::Error::other(blind)),
+        };
         if let Err(error) = written {
             tracing::warn!("cannot write {}: {error}", path.display());
         }

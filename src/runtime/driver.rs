@@ -4,6 +4,7 @@
 //! written by another thread, everything else is told through a channel.
 
 mod change;
+mod look;
 mod receive;
 mod settle;
 
@@ -252,9 +253,9 @@ impl Driver {
                     self.report_all_stopped();
                     self.aborted = true;
                 }
-                Command::Statistics(reply) => {
+                Command::Look(reply) => {
                     // The asker may have lost patience.
-                    let _ = reply.send(self.statistics());
+                    let _ = reply.send(self.look());
                 }
                 Command::ClearStatistics => {
                     for member in self.members.values_mut() {
@@ -537,6 +538,7 @@ impl Driver {
             return;
         };
         member.forget_complaints();
+        member.since = clock::since_epoch();
         match transition {
             Transition::Active => {
                 member.statistics.became_active += 1;
@@ -605,17 +607,5 @@ impl Driver {
             transition,
             priority,
         });
-    }
-
-    /// The text of all instances; what was for none of them goes to the log, since keepalived's
-    /// form has no place for it.
-    fn statistics(&self) -> String {
-        for (reason, count) in &self.strangers {
-            tracing::info!(count, "packets for no instance: {}", reason.describe());
-        }
-        self.members
-            .values()
-            .map(|m| statistics::text(&m.name, &m.statistics))
-            .collect()
     }
 }

@@ -45,6 +45,11 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it could be started at all.
+    pub(super) fn ran(self) -> bool {
+        !matches!(self, Self::NotStarted)
+    }
+
     pub(super) fn is_success(self) -> bool {
         matches!(self, Self::Ended(status) if status.success())
     }

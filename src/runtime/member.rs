@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticator::{Authenticator, Proven};
+use super::clock;
 use super::executor::{Placement, Placements};
+use super::hearing::Hearing;
 use super::links::{LinkState, Links};
 use super::peers::{Names, News, Peers};
 use super::pool;
@@ -46,7 +48,7 @@ pub(super) type Router = (u32, Mac, Ipv6Addr);
 #[derive(Debug)]
 pub(super) struct Member {
     pub name: Arc<str>,
-    pub config: Instance,
+    pub config: Arc<Instance>,
     /// The devices with its virtual MAC addresses.
     pub devices: BTreeMap<Key, InterfaceName>,
     /// All that there should be of them.
@@ -64,6 +66,10 @@ pub(super) struct Member {
     pub refused_on: Option<u32>,
     pub placements: Placements,
     pub statistics: Statistics,
+    /// Who advertises.
+    pub hearing: Hearing,
+    /// When it became what it is, by the wall clock.
+    pub since: Duration,
     /// Complaints already made since the last change of state, so that each is made once.
     complaints: BTreeSet<Complaint>,
     authentication: vrrp::Authentication,
@@ -110,11 +116,13 @@ impl Member {
             peers: Peers::default(),
             advertised: Vec::new(),
             mtu: None,
-            config,
+            config: Arc::new(config),
             footing: Footing::default(),
             refused_on: None,
             placements: Arc::from([]),
             statistics: Statistics::default(),
+            hearing: Hearing::default(),
+            since: clock::since_epoch(),
             complaints: BTreeSet::new(),
             packet_id: 0,
         };
@@ -130,7 +138,7 @@ impl Member {
         table: Arc<str>,
     ) {
         self.name = Arc::from(config.name.as_str());
-        self.config = config;
+        self.config = Arc::new(config);
         self.devices = devices;
         self.table = table;
         self.complaints.clear();
@@ -297,6 +305,11 @@ impl Member {
             Some(key) => self.device_on(key, links),
             None => self.own(links),
         }
+    }
+
+    /// The device with the virtual MAC address of the instance itself.
+    pub(super) fn own_device(&self) -> Option<&InterfaceName> {
+        self.devices.get(self.own_key.as_ref()?)
     }
 
     /// The device for `key`, if it is what it should be.

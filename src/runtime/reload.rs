@@ -53,6 +53,12 @@ impl Registry {
         &self.config
     }
 
+    /// What trackers are called.
+    pub(super) fn tracker_names(&self) -> BTreeMap<TrackerId, String> {
+        let scripts = self.scripts.iter();
+        scripts.map(|(name, (id, _))| (*id, name.clone())).collect()
+    }
+
     /// Goes over to `new` and says what that means.
     ///
     /// `devices` are those with virtual MAC addresses, `table` is the firewall's.

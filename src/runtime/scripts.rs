@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinHandle;
 
+use super::clock;
 use super::command::{Command, Handle};
 use super::launch::{self, Launch};
+use super::witness::{Run, Runs};
 use crate::config::model::{Globals, TrackScript};
 use crate::vrrp::track::TrackerId;
 
@@ -13,6 +15,7 @@ use crate::vrrp::track::TrackerId;
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
     running: BTreeMap<TrackerId, (TrackScript, JoinHandle<()>)>,
+    runs: Runs,
 }
 
 impl Scripts {
@@ -31,6 +34,11 @@ impl Scripts {
         }
     }
 
+    /// How each ran last.
+    pub(super) fn runs(&self) -> Runs {
+        self.runs.clone()
+    }
+
     /// Runs `wanted` and nothing else; one that has not changed goes on.
     pub(super) fn apply(
         &mut self,
@@ -44,9 +52,16 @@ impl Scripts {
             }
             stays
         });
+        self.runs.retain(|id| wanted.contains_key(&id));
         for (id, (script, launch)) in wanted {
             self.running.entry(id).or_insert_with(|| {
-                let task = tokio::spawn(watch(id, script.clone(), launch, to.clone()));
+                let task = tokio::spawn(watch(
+                    id,
+                    script.clone(),
+                    launch,
+                    to.clone(),
+                    self.runs.clone(),
+                ));
                 (script, task)
             });
         }
@@ -60,14 +75,23 @@ impl Scripts {
     }
 }
 
-async fn watch(id: TrackerId, script: TrackScript, launch: Launch, engine: Handle) {
+async fn watch(id: TrackerId, script: TrackScript, launch: Launch, engine: Handle, runs: Runs) {
     let mut ticks = tokio::time::interval(script.interval);
     // A run that outlasts its interval costs the runs it overlaps.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut last = None;
     loop {
         ticks.tick().await;
+        let began = clock::now();
         let outcome = launch.run(script.timeout).await;
+        runs.note(
+            id,
+            Run {
+                at: clock::since_epoch(),
+                took: clock::now().saturating_since(began),
+                outcome,
+            },
+        );
         if last != Some(outcome) {
             let verdict = if outcome.is_success() {
                 "succeeded"

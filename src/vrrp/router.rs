@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::election::{Weight, effective_priority};
 use super::group::{self, Group, GroupId, Standing};
-use super::instance::{Effect, Fault, Input, Instance, InstanceConfig, State, Ties};
+use super::instance::{Effect, Fault, Input, Instance, InstanceConfig, State, Ties, Transition};
 use super::track::{RiseFall, TrackerId};
 use crate::types::{InstanceId, Instant, InterfaceName};
 
@@ -15,6 +15,34 @@ pub struct Tracking {
     pub trackers: BTreeMap<TrackerId, Weight>,
     /// Interfaces.
     pub interfaces: BTreeMap<InterfaceName, Weight>,
+}
+
+/// What a tracker does to an instance at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What is tracked.
+    pub of: Tracked,
+    /// Its weight there.
+    pub weight: Weight,
+    /// Whether it is up; `None` before its first result.
+    pub up: Option<bool>,
+}
+
+impl Part {
+    /// What it adds to the priority.
+    #[must_use]
+    pub fn points(&self) -> i32 {
+        self.up.map_or(0, |up| self.weight.contribution(up))
+    }
+}
+
+/// What an instance tracks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tracked {
+    /// A script or another tracker with results.
+    Tracker(TrackerId),
+    /// An interface.
+    Interface(InterfaceName),
 }
 
 /// Everything that can happen to a host.
@@ -236,6 +264,18 @@ impl Router {
         self.slots.iter().map(|(id, slot)| (*id, &slot.instance))
     }
 
+    /// What the trackers of instance `id` do to it.
+    pub fn parts(&self, id: InstanceId) -> impl Iterator<Item = Part> + '_ {
+        let slot = self.slots.get(&id).into_iter();
+        slot.flat_map(|slot| self.parts_of(slot))
+    }
+
+    /// What others were told last of a sync group.
+    #[must_use]
+    pub fn group_told(&self, id: GroupId) -> Option<Transition> {
+        self.groups.get(&id).and_then(|group| group.told)
+    }
+
     fn deadlines_passed(&mut self, now: Instant, effects: &mut Vec<InstanceEffect>) {
         while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.pass(now, id, Input::Deadline, effects);
@@ -386,15 +426,23 @@ impl Router {
     }
 
     fn priority_of(&self, slot: &Slot) -> crate::types::Priority {
-        let trackers = slot
-            .tracking
-            .trackers
-            .iter()
-            .filter_map(|(id, weight)| self.tracker_up(*id).map(|up| weight.contribution(up)));
-        let interfaces = slot.tracking.interfaces.iter().map(|(name, weight)| {
-            weight.contribution(self.links.get(name).copied().unwrap_or(false))
+        let points = self.parts_of(slot).map(|part| part.points());
+        effective_priority(slot.instance.config().priority, points)
+    }
+
+    fn parts_of<'a>(&'a self, slot: &'a Slot) -> impl Iterator<Item = Part> + 'a {
+        let trackers = slot.tracking.trackers.iter().map(|(id, weight)| Part {
+            of: Tracked::Tracker(*id),
+            weight: *weight,
+            up: self.tracker_up(*id),
         });
-        effective_priority(slot.instance.config().priority, trackers.chain(interfaces))
+        let interfaces = slot.tracking.interfaces.iter();
+        let interfaces = interfaces.map(|(name, weight)| Part {
+            of: Tracked::Interface(name.clone()),
+            weight: *weight,
+            up: Some(self.links.get(name).copied().unwrap_or(false)),
+        });
+        trackers.chain(interfaces)
     }
 
     fn tracked_faults(&self, id: InstanceId) -> BTreeSet<Fault> {

@@ -122,6 +122,7 @@ impl Driver {
         };
         match member.receive(packet, header, clock::since_epoch()) {
             Ok((received, proven)) => {
+                member.hearing.note(at, &received);
                 self.compare(id, &received);
                 self.compare_clocks(id, packet.source, proven);
                 self.handle(at, Event::Instance(id, Input::Advert(received.advert)));
