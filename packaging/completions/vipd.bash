@@ -40,6 +40,9 @@ _vipd() {
             vipd,run)
                 cmd="vipd__subcmd__run"
                 ;;
+            vipd,status)
+                cmd="vipd__subcmd__status"
+                ;;
             vipd__subcmd__help,check)
                 cmd="vipd__subcmd__help__subcmd__check"
                 ;;
@@ -64,6 +67,9 @@ _vipd() {
             vipd__subcmd__help,run)
                 cmd="vipd__subcmd__help__subcmd__run"
                 ;;
+            vipd__subcmd__help,status)
+                cmd="vipd__subcmd__help__subcmd__status"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +77,7 @@ _vipd() {
 
     case "${cmd}" in
         vipd)
-            opts="-h -V --help --version run check convert demo reload completion man help"
+            opts="-h -V --help --version run check convert demo reload status completion man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -173,7 +179,7 @@ _vipd() {
             return 0
             ;;
         vipd__subcmd__help)
-            opts="run check convert demo reload completion man help"
+            opts="run check convert demo reload status completion man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -298,6 +304,20 @@ _vipd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vipd__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vipd__subcmd__man)
             opts="-h --keepalived --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -361,6 +381,28 @@ _vipd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vipd__subcmd__status)
+            opts="-w -p -h --json --watch --pid --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --pid)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
