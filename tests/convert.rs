@@ -225,3 +225,21 @@ fn every_file_means_the_same_in_the_other_language() {
     println!("{converted} files with {instances} instances, {refused} that cannot run");
     assert!(converted >= 6 && instances >= 6);
 }
+
+#[test]
+fn a_quote_in_a_word_is_not_lost() {
+    let instance =
+        "[instance.web]\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1/24\"]\n";
+    for name in [r#"'""'"#, r#"'a"b'"#, r#"'"'"#] {
+        let text = format!("[process]\nname = {name}\n{instance}");
+        let files = Memory::default().with("vipd.toml", text);
+        let refused = convert("vipd.toml", &Options::default(), &files, |_| Vec::new());
+        let Err(Refusal::Inexpressible(why)) = refused else {
+            unreachable!("{name} became {refused:?}");
+        };
+        assert_eq!(
+            why,
+            ["`global_defs` cannot be written: it would be another"]
+        );
+    }
+}

@@ -917,9 +917,9 @@ prop_compose! {
         let track_scripts = scripts.iter().cloned().zip(weights)
             .map(|(script, weight)| TrackedScript { script, weight: settle(weight) })
             .collect();
-        let peers = matches!(&transport, Transport::Unicast { peers, .. } if !peers.is_empty());
+        let unicast = matches!(&transport, Transport::Unicast { .. });
         let virtual_mac = virtual_mac.map(|mut own| {
-            own.advertise_from_base |= peers;
+            own.advertise_from_base |= unicast;
             if own.mac[0] != 2 {
                 own.mac = VirtualMac::address(protocol.family, protocol.vrid);
             }

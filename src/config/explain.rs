@@ -770,6 +770,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "",
         "Give each node a name of its own, or leave `router_id` out: the host name is used.",
     ),
+    row(
+        625,
+        "The node that is active tells IPv6 hosts of the router that they all share. Another node tells them something else, or nothing: after a takeover hosts have other values, or lose their router when its lifetime ends.",
+        "",
+        "Write the same `router_advertisement` on all nodes.",
+    ),
 ];
 
 #[cfg(test)]

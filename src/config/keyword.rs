@@ -12,8 +12,13 @@ mod track;
 mod vrrp;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 pub use reference::{explanation, reference};
+
+/// The keywords of each block in order, from when one is first looked for.
+static SORTED: [OnceLock<Vec<&'static Keyword>>; Block::ALL.len()] =
+    [const { OnceLock::new() }; Block::ALL.len()];
 
 /// A kind of block, which decides what keywords may stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +124,17 @@ impl Block {
     /// The keyword `name` of this block.
     #[must_use]
     pub fn keyword(self, name: &str) -> Option<&'static Keyword> {
-        self.keywords().find(|k| k.name == name)
+        let index = &SORTED.get(self as usize)?;
+        let index = index.get_or_init(|| self.sorted());
+        let at = index.binary_search_by(|k| k.name.cmp(name)).ok()?;
+        index.get(at).copied()
+    }
+
+    /// All keywords by their names.
+    fn sorted(self) -> Vec<&'static Keyword> {
+        let mut all: Vec<_> = self.keywords().collect();
+        all.sort_by_key(|k| k.name);
+        all
     }
 
     /// The name of this block in the reference, e.g. `vrrp_instance/authentication`.

@@ -3,6 +3,10 @@
 //! keepalived-syntax.md §1 to §3. A [`Line`] remembers where each of its bytes came from, so a
 //! word that came out of a definition points to where the definition is used.
 
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::source::{FileId, Span};
 
@@ -14,7 +18,8 @@ pub(super) const LONGEST_LINE: usize = 1023;
 pub struct Line {
     /// The text, without comment and without white space around it.
     pub text: String,
-    pieces: Vec<Piece>,
+    /// Nearly always one.
+    pieces: SmallVec<[Piece; 1]>,
 }
 
 /// A part of a line, up to the next piece.
@@ -31,10 +36,10 @@ struct Piece {
 impl Line {
     /// A line without text that came from `origin`.
     #[must_use]
-    pub const fn empty() -> Self {
+    pub fn empty() -> Self {
         Self {
             text: String::new(),
-            pieces: Vec::new(),
+            pieces: SmallVec::new(),
         }
     }
 
@@ -269,11 +274,10 @@ pub(super) fn strip(
     line
 }
 
-/// Splits a line into words and braces.
-pub(super) fn words(line: &Line) -> Vec<Token> {
+/// Appends the words and braces of a line.
+pub(super) fn push_words(line: &Line, tokens: &mut VecDeque<Token>) {
     let text = &line.text;
     let bytes = text.as_bytes();
-    let mut tokens = Vec::with_capacity(4);
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let (kind, from, to, next) = match byte {
@@ -298,7 +302,7 @@ pub(super) fn words(line: &Line) -> Vec<Token> {
                 (TokenKind::Word, at, to, to)
             }
         };
-        tokens.push(Token {
+        tokens.push_back(Token {
             kind,
             text: text.get(from..to).unwrap_or_default().to_owned(),
             span: line.span(at, next),
@@ -307,7 +311,6 @@ pub(super) fn words(line: &Line) -> Vec<Token> {
         });
         at = next;
     }
-    tokens
 }
 
 #[cfg(test)]
@@ -316,6 +319,12 @@ mod tests {
 
     fn line(raw: &str) -> Line {
         strip(raw, FileId(0), 0, &mut Vec::new())
+    }
+
+    fn words(line: &Line) -> VecDeque<Token> {
+        let mut tokens = VecDeque::new();
+        push_words(line, &mut tokens);
+        tokens
     }
 
     fn texts(raw: &str) -> Vec<String> {

@@ -46,33 +46,49 @@ pub(super) use script::inner_words;
 /// key, without options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    spans: BTreeMap<String, BTreeMap<Cow<'static, str>, Span>>,
+    /// Index of each block by its name.
+    names: BTreeMap<String, usize>,
+    blocks: Vec<BTreeMap<Cow<'static, str>, Span>>,
+    /// The block that was written to last, which is nearly always the next one too.
+    latest: Option<(String, usize)>,
 }
 
 impl Provenance {
     /// Where `keyword` of `block` is written last.
     #[must_use]
     pub fn span(&self, block: &str, keyword: &str) -> Option<Span> {
-        self.spans.get(block)?.get(keyword).copied()
+        let index = *self.names.get(block)?;
+        self.blocks.get(index)?.get(keyword).copied()
     }
 
     /// What is written in all blocks that have `keyword`: keywords, and texts of entries.
     pub(super) fn keys_beside<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
-        let blocks = self.spans.values();
+        let blocks = self.names.values().filter_map(|i| self.blocks.get(*i));
         let blocks = blocks.filter(move |keys| keys.contains_key(keyword));
         blocks.flat_map(|keys| keys.keys().map(AsRef::as_ref))
     }
 
     fn insert(&mut self, block: &str, keyword: impl Into<Cow<'static, str>>, span: Span) {
-        match self.spans.get_mut(block) {
-            Some(spans) => {
-                spans.insert(keyword.into(), span);
-            }
-            None => {
-                let spans = BTreeMap::from([(keyword.into(), span)]);
-                self.spans.insert(block.to_owned(), spans);
-            }
+        let index = self.index(block);
+        if let Some(spans) = self.blocks.get_mut(index) {
+            spans.insert(keyword.into(), span);
         }
+    }
+
+    /// Where the spans of `block` are, from now on if they were nowhere.
+    fn index(&mut self, block: &str) -> usize {
+        if let Some((name, index)) = &self.latest
+            && name == block
+        {
+            return *index;
+        }
+        let index = self.names.get(block).copied().unwrap_or_else(|| {
+            self.blocks.push(BTreeMap::new());
+            self.names.insert(block.to_owned(), self.blocks.len() - 1);
+            self.blocks.len() - 1
+        });
+        self.latest = Some((block.to_owned(), index));
+        index
     }
 }
 
@@ -125,15 +141,17 @@ pub struct Beyond {
 }
 
 /// What `statements` mean, with the key files that they name.
+///
+/// Takes each statement apart before the next one, so that a long file needs little memory.
 #[must_use]
-pub fn lower(statements: &[Statement], key_files: KeyFiles, beyond: Beyond) -> Lowered {
+pub fn lower(statements: Vec<Statement>, key_files: KeyFiles, beyond: Beyond) -> Lowered {
     let mut lowering = Lowering {
         key_files,
         beyond,
         ..Lowering::default()
     };
     for statement in statements {
-        lowering.top(statement);
+        lowering.top(&statement);
     }
     lowering.complete();
     lowering.out

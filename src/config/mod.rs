@@ -120,17 +120,15 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
         return toml::load(path, options, reader);
     }
     let parsed = statements(path, options, reader);
+    let is_empty = parsed.statements.is_empty();
+    let key_files = KeyFiles::read(&parsed.statements, reader);
     let Lowered {
         config,
         provenance,
         diagnostics,
         interfaces,
         commands,
-    } = lower::lower(
-        &parsed.statements,
-        KeyFiles::read(&parsed.statements, reader),
-        Beyond::default(),
-    );
+    } = lower::lower(parsed.statements, key_files, Beyond::default());
     let mut all = parsed.diagnostics;
     all.extend(diagnostics);
     parsed.trace.explain(&mut all);
@@ -141,7 +139,7 @@ pub fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded {
         diagnostics: all,
         interfaces,
         commands,
-        is_empty: parsed.statements.is_empty(),
+        is_empty,
     }
 }
 

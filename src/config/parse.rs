@@ -3,10 +3,12 @@
 //! keepalived-syntax.md §3: an unknown keyword costs its line alone; braces that do not fit are
 //! reported and passed over.
 
+use std::collections::VecDeque;
+
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::expand::{Expander, Trace};
 use super::keyword::{Arguments, Block, Keyword, did_you_mean};
-use super::lex::{Line, Token, TokenKind, words};
+use super::lex::{Line, Token, TokenKind, push_words};
 use super::source::{SourceMap, Span};
 
 /// A keyword with what follows it.
@@ -74,7 +76,7 @@ pub(super) fn parse(expander: Expander<'_>) -> Parsed {
     let mut parser = Parser {
         expander,
         line: Line::empty(),
-        tokens: Vec::new().into_iter().peekable(),
+        tokens: VecDeque::new(),
         unclosed: Vec::new(),
     };
     let statements = parser.block(Block::Root, None);
@@ -90,14 +92,16 @@ pub(super) fn parse(expander: Expander<'_>) -> Parsed {
 struct Parser<'a> {
     expander: Expander<'a>,
     line: Line,
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    /// What is left of it.
+    tokens: VecDeque<Token>,
     /// Where the blocks were opened that the end of the file cut off.
     unclosed: Vec<Span>,
 }
 
 /// What stands between two braces or ends of lines.
 enum Phrase {
-    Words(Vec<Token>),
+    /// The first and the others.
+    Words(Token, Vec<Token>),
     Open(Token),
     Close(Token),
 }
@@ -105,11 +109,11 @@ enum Phrase {
 impl Parser<'_> {
     /// Whether there is a token, on this line or a later one.
     fn fill(&mut self) -> bool {
-        while self.tokens.peek().is_none() {
+        while self.tokens.is_empty() {
             let Some(line) = self.expander.next_line() else {
                 return false;
             };
-            self.tokens = words(&line).into_iter().peekable();
+            push_words(&line, &mut self.tokens);
             self.line = line;
         }
         true
@@ -119,16 +123,13 @@ impl Parser<'_> {
         if !self.fill() {
             return None;
         }
-        let first = self.tokens.next()?;
+        let first = self.tokens.pop_front()?;
         match first.kind {
             TokenKind::Open => Some(Phrase::Open(first)),
             TokenKind::Close => Some(Phrase::Close(first)),
             TokenKind::Word | TokenKind::Quoted => {
-                let mut words = vec![first];
-                while let Some(word) = self.tokens.next_if(Token::is_word) {
-                    words.push(word);
-                }
-                Some(Phrase::Words(words))
+                let others = self.tokens.iter().take_while(|t| t.is_word()).count();
+                Some(Phrase::Words(first, self.tokens.drain(..others).collect()))
             }
         }
     }
@@ -161,19 +162,21 @@ impl Parser<'_> {
                     )
                     .label(token.span, "ignored"),
                 ),
-                (Some(Phrase::Words(words)), _) => {
-                    statements.extend(self.statement(block, words));
+                (Some(Phrase::Words(first, others)), _) => {
+                    statements.extend(self.statement(block, &first, others));
                 }
             }
         }
     }
 
-    fn statement(&mut self, block: Block, words: Vec<Token>) -> Option<Statement> {
-        let mut words = words.into_iter();
-        let first = words.next()?;
-        let arguments: Vec<Token> = words.collect();
+    fn statement(
+        &mut self,
+        block: Block,
+        first: &Token,
+        arguments: Vec<Token>,
+    ) -> Option<Statement> {
         let Some(keyword) = block.keyword(&first.text) else {
-            self.unknown(block, &first);
+            self.unknown(block, first);
             return None;
         };
         let script = match (keyword.arguments.is_script(), arguments.last()) {
@@ -185,7 +188,7 @@ impl Parser<'_> {
             "random_seed" => self.expander.seed(arguments.first()),
             _ => {}
         }
-        let body = self.body(keyword, &first, &arguments)?;
+        let body = self.body(keyword, first, &arguments)?;
         Some(Statement {
             keyword,
             arguments,
@@ -235,24 +238,20 @@ impl Parser<'_> {
                     return entries;
                 }
                 Some(Phrase::Close(_)) => return entries,
-                Some(Phrase::Open(token)) => vec![token],
-                Some(Phrase::Words(words)) => words,
+                Some(Phrase::Open(token)) => (token, Vec::new()),
+                Some(Phrase::Words(first, others)) => (first, others),
             };
-            if let (Some(first), Some(last)) = (words.first(), words.last()) {
-                entries.push(Entry {
-                    span: first.span.to(last.span),
-                    words,
-                });
-            }
+            let (first, mut words) = words;
+            let last = words.last().map_or(first.span, |last| last.span);
+            let span = first.span.to(last);
+            words.insert(0, first);
+            entries.push(Entry { words, span });
         }
     }
 
     /// Takes the `{` of a block; without one the block is open all the same.
     fn expect_open(&mut self, opener: &Token) {
-        if !self.fill() {
-            return;
-        }
-        if self.tokens.next_if(|t| t.kind == TokenKind::Open).is_none() {
+        if self.fill() && !self.next_is_open() {
             self.report(
                 Diagnostic::new(
                     Severity::Warning,
@@ -265,9 +264,19 @@ impl Parser<'_> {
         }
     }
 
+    /// Takes a `{` if that is what comes next.
+    fn next_is_open(&mut self) -> bool {
+        let open = |t: &Token| t.kind == TokenKind::Open;
+        let found = self.tokens.front().is_some_and(open);
+        if found {
+            self.tokens.pop_front();
+        }
+        found
+    }
+
     /// Passes over a block whose keyword cannot be used.
     fn skip_block(&mut self) {
-        if !self.fill() || self.tokens.next_if(|t| t.kind == TokenKind::Open).is_none() {
+        if !self.fill() || !self.next_is_open() {
             return;
         }
         let mut depth = 1_usize;
@@ -276,7 +285,7 @@ impl Parser<'_> {
                 None => return,
                 Some(Phrase::Open(_)) => depth += 1,
                 Some(Phrase::Close(_)) => depth -= 1,
-                Some(Phrase::Words(_)) => {}
+                Some(Phrase::Words(..)) => {}
             }
         }
     }

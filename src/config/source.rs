@@ -54,17 +54,18 @@ pub struct SourceMap {
 
 impl SourceMap {
     /// Adds a file and returns its id.
-    pub fn add(&mut self, name: &str, text: &str) -> FileId {
+    pub fn add(&mut self, name: &str, text: impl Into<String>) -> FileId {
+        let text = text.into();
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        });
         let bytes = (0..).zip(text.bytes());
         let after_breaks =
             bytes.filter_map(|(at, byte): (u32, u8)| (byte == b'\n').then_some(at + 1));
         self.lines
             .push(std::iter::once(0).chain(after_breaks).collect());
+        self.files.push(SourceFile {
+            name: name.to_owned(),
+            text,
+        });
         id
     }
 

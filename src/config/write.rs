@@ -49,7 +49,8 @@ fn joined(words: &[Token]) -> String {
 
 /// In quotes if it would not be one word without them.
 fn word(text: &str) -> String {
-    let ends = |c: char| is_blank(c) || "{}#!\\".contains(c);
+    // A quote in it has no form: what is written is another word, and told from this one.
+    let ends = |c: char| is_blank(c) || "{}#!\\\"".contains(c);
     if text.is_empty() || text.contains(ends) {
         format!("\"{text}\"")
     } else {

@@ -36,7 +36,8 @@ struct Scripts {
 pub(super) struct Notifies(Arc<Mutex<Scripts>>);
 
 impl Notifies {
-    /// Takes a new configuration. Instances that are leaving keep their scripts.
+    /// Takes a new configuration. Instances that are leaving keep their scripts until they have
+    /// departed; a group that is gone says nothing more.
     pub(super) fn set(
         &self,
         globals: Globals,
@@ -45,6 +46,11 @@ impl Notifies {
     ) {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shared.globals = globals;
+        let stays = |subject: &Subject| match subject {
+            Subject::Instance(_) => true,
+            Subject::Group(id) => groups.contains_key(id),
+        };
+        shared.notifies.retain(|subject, _| stays(subject));
         let instances = instances.into_iter();
         let instances = instances.map(|(id, notify)| (Subject::Instance(id), notify));
         let groups = groups.into_iter();
@@ -183,6 +189,25 @@ async fn side_by_side((globals, commands): Batch) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_group_that_a_reload_takes_away() {
+        let notifies = Notifies::default();
+        let (stays, goes) = (GroupId(1), GroupId(2));
+        let set = |groups: &[GroupId]| {
+            let scripts = groups.iter().map(|id| (*id, Notify::default())).collect();
+            let one = BTreeMap::from([(InstanceId(1), Notify::default())]);
+            notifies.set(Globals::default(), one, scripts);
+        };
+        set(&[stays, goes]);
+        set(&[stays]);
+        let shared = notifies.0.lock().unwrap();
+        let left: Vec<_> = shared.notifies.keys().copied().collect();
+        assert_eq!(
+            left,
+            [Subject::Instance(InstanceId(1)), Subject::Group(stays)]
+        );
+    }
 
     #[test]
     fn nothing_is_left_of_an_instance_that_has_departed() {

@@ -9,12 +9,19 @@ use crate::config::source::{FileId, directory};
 
 impl Expander<'_> {
     /// Puts a file in front of what is read next.
-    pub(super) fn enter(&mut self, path: &str, content: &[u8]) {
-        let text = String::from_utf8_lossy(content);
-        let id = self.sources.add(path, &text);
+    pub(super) fn enter(&mut self, path: &str, content: Vec<u8>) {
+        let (text, replaced) = match String::from_utf8(content) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let first = text.find('\u{fffd}');
+                (text, first)
+            }
+        };
+        let has_mark = text.starts_with('\u{feff}');
+        let id = self.sources.add(path, text);
         self.files += 1;
-        if matches!(text, std::borrow::Cow::Owned(_)) {
-            let at = text.find('\u{fffd}').unwrap_or_default();
+        if let Some(at) = replaced {
             self.diagnostics.push(
                 Diagnostic::new(
                     Severity::Advice,
@@ -26,7 +33,7 @@ impl Expander<'_> {
             );
         }
         let mut offset = 0;
-        if text.starts_with('\u{feff}') {
+        if has_mark {
             offset = 3;
             self.diagnostics.push(
                 Diagnostic::new(

@@ -102,7 +102,7 @@ impl Expander<'_> {
         // The last file entered is read first.
         for name in names.iter().rev() {
             match self.reader.read(name) {
-                Ok(content) => self.enter(name, &content),
+                Ok(content) => self.enter(name, content),
                 Err(error) => self.no_main(name, &error),
             }
         }
@@ -158,8 +158,8 @@ impl Expander<'_> {
             }
         }
         // The last file entered is read first.
-        for (name, content) in contents.iter().rev() {
-            self.enter(name, content);
+        for (name, content) in contents.into_iter().rev() {
+            self.enter(&name, content);
         }
         true
     }

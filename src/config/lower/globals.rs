@@ -343,11 +343,15 @@ impl Lowering {
         };
         let name = statement.keyword.name;
         let message = format!("`{name}` is deprecated: write `{better}`");
-        // keepalived takes its old names without a word.
+        // keepalived takes most of its old names without a word.
         let class = match name {
-            "nb_get_retry" | "vmac_garp_intvl" | "vrrp_vmac_garp_intvl" | "global_tracking" => {
-                Class::Deprecated
-            }
+            "nb_get_retry"
+            | "vmac_garp_intvl"
+            | "vrrp_vmac_garp_intvl"
+            | "global_tracking"
+            | "vrrp_rlimit_rtime"
+            | "checker_rlimit_rtime"
+            | "bfd_rlimit_rtime" => Class::Deprecated,
             _ => Class::Silent,
         };
         self.warn(402, class, message, statement.span);

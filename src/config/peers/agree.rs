@@ -8,6 +8,7 @@ use super::failover::Member;
 use super::{named, node_name, report};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, HmacMode, Instance, Peer, Transport};
+use crate::config::toml;
 use crate::types::{Family, Priority, Version, VirtualAddress};
 
 const VERSION: Code = Code(603);
@@ -26,6 +27,7 @@ const ACCEPT: Code = Code(617);
 const VIRTUAL_MAC: Code = Code(618);
 const DOWN_TIMER: Code = Code(619);
 const HOP_LIMIT: Code = Code(623);
+const ROUTER_ADVERTISEMENT: Code = Code(625);
 
 impl Between<'_> {
     /// Everything in which the members do not fit together.
@@ -44,6 +46,7 @@ impl Between<'_> {
             self.accept_mode(),
             self.virtual_mac(),
             self.down_timer(),
+            self.router_advertisement(),
         ];
         let mut found: Vec<Diagnostic> = findings.into_iter().flatten().collect();
         found.extend(self.unicast_peers());
@@ -407,6 +410,26 @@ impl Between<'_> {
             self.labelled(diagnostic, &["down_timer_adverts"], |m| {
                 adverts(m).to_string()
             })
+        })
+    }
+
+    /// Hosts know one router, which must not become another one when the address moves.
+    fn router_advertisement(self) -> Option<Diagnostic> {
+        let values = self.values(|m| {
+            let wanted = m.instance.protocol.router_advertisement.as_ref();
+            wanted.map_or_else(|| "none".to_owned(), toml::router_text)
+        });
+        differ(&values).then(|| {
+            let message = self.message("router_advertisement", &values);
+            self.labelled(
+                report(Severity::Warning, ROUTER_ADVERTISEMENT, message),
+                &["router_advertisement"],
+                |_| String::new(),
+            )
+            .help(
+                "write the same on all nodes: IPv6 hosts keep what the last active node told \
+                 them, and lose their router when the next one tells them nothing",
+            )
         })
     }
 

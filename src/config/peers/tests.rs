@@ -127,6 +127,28 @@ fn a_node_of_both_versions_agrees_with_either() {
 }
 
 #[test]
+fn hosts_are_told_of_the_same_router_by_every_node() {
+    let six = |priority: u8, advertisement: &str| {
+        let text = format!(
+            "[instance.VI_1]\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
+             addresses = [\"fe80::1\", \"2001:db8::1/64\"]\n{advertisement}\n"
+        );
+        let reader = crate::config::source::Memory::default().with("a.toml", text);
+        crate::config::load("a.toml", &crate::config::Options::default(), &reader).config
+    };
+    let with = "router_advertisement = { interval = \"30s\" }";
+    assert_eq!(between(&[six(100, with), six(99, with)]), [] as [&str; 0]);
+    for other in ["", "router_advertisement = { interval = \"60s\" }"] {
+        let found = between(&[six(100, with), six(99, other)]);
+        let [only] = found.as_slice() else {
+            panic!("{other}: {found:?}");
+        };
+        let begins = "Warning K0625: virtual router 51: router_advertisement differs: {";
+        assert!(only.starts_with(begins), "{only}");
+    }
+}
+
+#[test]
 fn the_interval_has_to_agree_in_version_2_alone() {
     let slow = |version| {
         changed(99, |i| {

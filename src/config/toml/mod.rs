@@ -91,17 +91,15 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         listeners,
         beyond,
     } = translate(path, options, reader);
+    let is_empty = parsed.statements.is_empty();
+    let key_files = KeyFiles::read(&parsed.statements, reader);
     let Lowered {
         mut config,
         provenance,
         diagnostics,
         interfaces,
         commands,
-    } = lower(
-        &parsed.statements,
-        KeyFiles::read(&parsed.statements, reader),
-        beyond,
-    );
+    } = lower(parsed.statements, key_files, beyond);
     for instance in &mut config.instances {
         instance.protocol.listen_before_lead |= listeners.contains(&instance.name);
     }
@@ -119,7 +117,7 @@ pub(super) fn load(path: &str, options: &Options, reader: &dyn Reader) -> Loaded
         diagnostics: said,
         interfaces,
         commands,
-        is_empty: parsed.statements.is_empty(),
+        is_empty,
     };
     loaded.sort_diagnostics();
     loaded
@@ -276,7 +274,7 @@ impl Loading<'_> {
     fn file(&mut self, path: &str) -> Result<(FileId, Document), ReadError> {
         let bytes = self.reader.read(path)?;
         let text = String::from_utf8_lossy(&bytes);
-        let file = self.sources.add(path, &text);
+        let file = self.sources.add(path, &*text);
         let document = read(&text, file, &mut self.diagnostics);
         Ok((file, document))
     }
