@@ -17,9 +17,9 @@ use vipd::config::convert::{Refusal, convert};
 use vipd::config::diagnostic::Severity;
 use vipd::config::model::{
     AntiReplay, Authentication, Command, Config, Errand, Firewall, Gaps, Globals, Hmac, HmacMode,
-    Instance, Ipvlan, IpvlanMode, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer, PeerHost,
-    Precedence, Process, Reload, ScriptUser, SyncGroup, TrackScript, TrackedInterface,
-    TrackedScript, Transport, VirtualMac,
+    InitFile, Instance, Ipvlan, IpvlanMode, Mark, Notify, OldChecksum, Pacing, PacingGroup, Peer,
+    PeerHost, Precedence, Process, Reload, ScriptUser, SyncGroup, TrackFile, TrackScript, Tracked,
+    TrackedInterface, TrackedScript, Transport, VirtualMac,
 };
 use vipd::config::source::{Disk, Memory};
 use vipd::config::toml::emit;
@@ -412,6 +412,34 @@ prop_compose! {
             interval: Duration::from_millis(interval), timeout: Duration::from_millis(timeout),
         }
     }
+}
+
+prop_compose! {
+    fn file(name: String)(
+        path in "/[a-z é\"#{}$]{1,9}", points in -254_i16..=254, reverse: bool,
+        init in option::of((any::<i32>(), any::<bool>()))
+    ) -> TrackFile {
+        TrackFile {
+            name: name.clone(),
+            path: path.into(),
+            weight: Weight { points, reverse },
+            init: init.map(|(value, overwrite)| InitFile { value, overwrite }),
+        }
+    }
+}
+
+/// Names of trackers with the weights that they have here.
+fn tracked(names: Vec<String>, most: i16) -> impl Strategy<Value = Vec<Tracked>> {
+    let weight = (-most..=most, any::<bool>());
+    vec(weight, names.len()).prop_map(move |weights| {
+        let weights = weights.into_iter();
+        let weights = weights.map(|(points, reverse)| Weight { points, reverse });
+        let names = names.iter().cloned();
+        names
+            .zip(weights)
+            .map(|(name, weight)| Tracked { name, weight })
+            .collect()
+    })
 }
 
 fn group_notify() -> impl Strategy<Value = Notify> {
@@ -844,7 +872,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn instance(name: String, vrid: u8, scripts: Vec<String>)(
+    fn instance(name: String, vrid: u8, scripts: Vec<String>, files: Vec<String>)(
         interface in interface(), mut protocol in protocol(), transport in transport(),
         mut addresses in vec(address4(), 0..5), mut excluded in vec(prop_oneof![address4(), address6()], 0..3),
         password in option::of("\\PC{1,2}"), header: bool, hmac in option::of(hmac()),
@@ -853,6 +881,7 @@ prop_compose! {
         virtual_mac in option::of(virtual_mac()), accept: bool,
         ipvlan in option::of(ipvlan()), vrf in option::of(self::interface()), promote_secondaries: bool,
         track_source: bool, skip_address_check: bool, link_local: bool, routed: bool,
+        files in tracked(files, 254),
         own6 in option::of(vec(address6(), 0..4)), routes in option::of(router_advertisement())
     ) -> Instance {
         protocol.vrid = Vrid::new(vrid).unwrap();
@@ -918,6 +947,12 @@ prop_compose! {
             .map(|(script, weight)| TrackedScript { script, weight: settle(weight) })
             .collect();
         let unicast = matches!(&transport, Transport::Unicast { .. });
+        let track_files = files.into_iter()
+            .map(|mut tracked| {
+                tracked.weight = settle(tracked.weight);
+                tracked
+            })
+            .collect();
         let virtual_mac = virtual_mac.map(|mut own| {
             own.advertise_from_base |= unicast;
             if own.mac[0] != 2 {
@@ -944,7 +979,7 @@ prop_compose! {
             checksum_without_pseudo_header: checksum,
             require_link_local,
             accept_mode: accept || owner, virtual_mac, track_source, skip_address_check,
-            ignore_own_interface: ignore, track_scripts, track_interfaces, notify,
+            ignore_own_interface: ignore, track_scripts, track_files, track_interfaces, notify,
         }
     }
 }
@@ -998,12 +1033,14 @@ fn config() -> impl Strategy<Value = Config> {
                 };
                 let names: Vec<String> = scripts.into_iter().map(|s| format!("s{s}")).collect();
                 let scripts: Vec<_> = names.iter().cloned().map(script).collect();
+                let files: Vec<String> = names.iter().take(2).cloned().collect();
+                let trackers = files.iter().cloned().map(file).collect::<Vec<_>>();
                 let instances = instances.into_iter().zip(1..);
                 let instances: Vec<_> = instances
-                    .map(|(name, vrid)| instance(name, vrid, names.clone()))
+                    .map(|(name, vrid)| instance(name, vrid, names.clone(), files.clone()))
                     .collect();
-                (scripts, instances, group_notify(), any::<bool>()).prop_map(
-                    move |(scripts, instances, notify, grouped)| {
+                (scripts, trackers, instances, group_notify(), any::<bool>()).prop_map(
+                    move |(scripts, files, instances, notify, grouped)| {
                         let members = instances.iter().map(|i| i.name.clone()).collect();
                         let mut groups = vec![SyncGroup {
                             name: "g".to_owned(),
@@ -1015,6 +1052,7 @@ fn config() -> impl Strategy<Value = Config> {
                             globals: globals.clone(),
                             pacing: pacing.clone(),
                             scripts,
+                            files,
                             instances,
                             groups,
                         }

@@ -16,6 +16,7 @@ use super::Bytes;
 
 const INSTANCES: [InstanceId; 3] = [InstanceId(1), InstanceId(2), InstanceId(3)];
 const SCRIPT: TrackerId = TrackerId(1);
+const FILE: TrackerId = TrackerId(2);
 const STEP: Duration = Duration::from_millis(8);
 
 pub(crate) fn inputs(data: &[u8]) {
@@ -75,6 +76,10 @@ impl Run {
             2 => Event::TrackResult {
                 tracker: SCRIPT,
                 success: value & 1 == 0,
+            },
+            15 => Event::TrackValue {
+                tracker: FILE,
+                value: i32::from(value) - 128,
             },
             3 => instance(Input::FaultRaised(fault(value))),
             4 => instance(Input::FaultCleared(fault(value))),
@@ -171,6 +176,7 @@ fn tracking(bytes: &mut Bytes<'_>) -> Option<Tracking> {
     let weight = Weight::new(i16::from(bytes.next()?) - 128);
     Some(Tracking {
         trackers: [(SCRIPT, weight)].into(),
+        values: [(FILE, weight)].into(),
         interfaces: [(uplink(), weight)].into(),
     })
 }

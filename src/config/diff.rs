@@ -79,7 +79,14 @@ fn change(old: &Config, before: &Instance, new: &Config, after: &Instance) -> Op
             .map(|t| tracked(&t.script))
             .collect::<Vec<_>>()
     };
-    let alike = before == after && scripts(old, before) == scripts(new, after);
+    let files = |config: &Config, instance: &Instance| {
+        let tracked = |name: &str| config.files.iter().find(|f| f.name == name).cloned();
+        let names = instance.track_files.iter();
+        names.map(|t| tracked(&t.name)).collect::<Vec<_>>()
+    };
+    let alike = before == after
+        && scripts(old, before) == scripts(new, after)
+        && files(old, before) == files(new, after);
     (!alike).then_some(Update::InPlace)
 }
 

@@ -5,6 +5,7 @@
 
 mod address;
 mod complete;
+mod file;
 mod globals;
 mod group;
 mod hmac;
@@ -170,6 +171,8 @@ struct Lowering {
     groups: Vec<GroupDraft>,
     /// Weight of each script by its name.
     script_weights: BTreeMap<String, Weight>,
+    /// Weight of each file by its name.
+    file_weights: BTreeMap<String, Weight>,
     /// Names of blocks that are declared but not active yet, by the keyword that tracks them.
     declared: BTreeSet<(&'static str, String)>,
     /// What `startup_script` and `shutdown_script` may take, where that was said.
@@ -189,7 +192,7 @@ impl Lowering {
             "vrrp_instance" => self.instance(statement),
             "garp_group" => self.pacing_group(statement),
             "vrrp_sync_group" => self.sync_group(statement),
-            "track_file" | "vrrp_track_file" => self.other_block(statement, Some("track_file")),
+            "track_file" | "vrrp_track_file" => self.track_file(statement),
             "vrrp_track_process" => self.other_block(statement, Some("track_process")),
             "bfd_instance" => self.other_block(statement, Some("track_bfd")),
             "virtual_server" => {

@@ -3,6 +3,7 @@
 
 mod ipvlan;
 mod process;
+mod track;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::wire::auth::hmac::{Key, KeyId};
 
 pub use ipvlan::{Ipvlan, IpvlanMode};
 pub use process::{ERRAND_TIMEOUT, Errand, Mark, Precedence, Process, Reload};
+pub use track::{InitFile, TrackFile, Tracked};
 
 /// A whole configuration. Everything in it can run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_script` blocks in file order; names are unique.
     pub scripts: Vec<TrackScript>,
+    /// `track_file` blocks in file order; names are unique.
+    pub files: Vec<TrackFile>,
     /// `vrrp_instance` blocks in file order; names are unique.
     pub instances: Vec<Instance>,
     /// `garp_group` blocks, `vrrp_garp_interval` and `vrrp_gna_interval`.
@@ -464,6 +468,8 @@ pub struct Instance {
     pub skip_address_check: bool,
     /// keepalived: `track_script`.
     pub track_scripts: Vec<TrackedScript>,
+    /// keepalived: `track_file`.
+    pub track_files: Vec<Tracked>,
     /// keepalived: `track_interface`.
     pub track_interfaces: Vec<TrackedInterface>,
     /// Programs to run on a change of state.

@@ -4,7 +4,7 @@ use crate::config::model::Instance;
 use crate::vrrp::instance::Fault;
 use crate::vrrp::track::TrackerId;
 
-/// `fault` of `instance`; `name` knows what trackers are called.
+/// `fault` of `instance`; `name` knows what trackers are and are called.
 #[must_use]
 pub fn describe(
     fault: &Fault,
@@ -15,10 +15,7 @@ pub fn describe(
         Some(interface) => interface.to_string(),
         None => "the interface".to_owned(),
     };
-    let script = |id: TrackerId| match name(id) {
-        Some(name) => format!("script {name}"),
-        None => "a tracker".to_owned(),
-    };
+    let tracker = |id| name(id).unwrap_or_else(|| "a tracker".to_owned());
     match fault {
         Fault::Interface => format!("{} is down or does not exist", interface()),
         Fault::NoPrimaryAddress => format!("{} has no address to send from", interface()),
@@ -28,8 +25,8 @@ pub fn describe(
         Fault::Socket => "no socket could be opened".to_owned(),
         Fault::AddressInterface(of) => format!("{of}, which carries an address, is down"),
         Fault::TrackedInterface(of) => format!("tracked interface {of} is down"),
-        Fault::Tracker(id) => format!("{} has failed", script(*id)),
-        Fault::TrackerPending(id) => format!("{} has no result yet", script(*id)),
+        Fault::Tracker(id) => format!("{} has failed", tracker(*id)),
+        Fault::TrackerPending(id) => format!("{} has no result yet", tracker(*id)),
         Fault::Group => "another member of its sync group is at fault".to_owned(),
         Fault::GroupPending => "another member of its sync group waits".to_owned(),
     }

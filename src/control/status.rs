@@ -103,7 +103,7 @@ pub struct Priority {
 /// What a tracker does to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// `script` or `interface`.
+    /// `script`, `file` or `interface`.
     pub kind: String,
     /// Name of the tracker or the interface.
     pub name: String,
@@ -111,8 +111,10 @@ pub struct Part {
     pub weight: i16,
     /// Down counts as up, and up as down.
     pub reverse: bool,
-    /// Whether it is up; absent before the first result.
+    /// Whether it is up; absent before the first result, and of a file.
     pub up: Option<bool>,
+    /// The number in a file.
+    pub value: Option<i32>,
     /// What it adds at the moment.
     pub points: i32,
 }
@@ -174,12 +176,14 @@ pub struct Group {
 /// Something that is tracked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tracker {
-    /// `script` or `interface`.
+    /// `script`, `file` or `interface`.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// Whether it is up, after rise and fall; absent before the first result.
+    /// Whether it is up, after rise and fall; absent before the first result, and of a file.
     pub up: Option<bool>,
+    /// The number in a file.
+    pub value: Option<i32>,
     /// How it went last time.
     pub last: Option<Run>,
 }
@@ -272,6 +276,7 @@ mod tests {
             weight: 5,
             reverse: false,
             up: Some(true),
+            value: None,
             points: 5,
         };
         let with = |part: &Part| {

@@ -35,6 +35,13 @@ pub enum Command {
         /// Whether it succeeded.
         success: bool,
     },
+    /// A tracker has a number.
+    TrackValue {
+        /// Which one.
+        tracker: TrackerId,
+        /// The number.
+        value: i32,
+    },
     /// A name of peers stands for these addresses now.
     PeerFound {
         /// The name.
@@ -93,6 +100,8 @@ pub struct Changes {
     pub trackers: Vec<(TrackerId, RiseFall)>,
     /// Trackers that keep their results with other counts: rise and fall.
     pub counts: Vec<(TrackerId, u32, u32)>,
+    /// Trackers with numbers that are new, and what they hold.
+    pub values: Vec<(TrackerId, i32)>,
     /// How fast addresses are announced.
     pub pacing: model::Pacing,
     /// Instances that come neither hear nor send before then.

@@ -18,6 +18,7 @@ use super::devices::{Devices, Orders};
 use super::driver::Driver;
 use super::errand;
 use super::executor::{Chain, Executor};
+use super::files::{self, Files};
 use super::keeper;
 use super::launch;
 use super::links::{Links, VirtualAddresses, Watcher};
@@ -164,6 +165,7 @@ struct Daemon {
     links: watch::Receiver<Links>,
     registry: Registry,
     scripts: Scripts,
+    files: Files,
     notifies: Notifies,
     virtual_addresses: VirtualAddresses,
     started: Instant,
@@ -251,6 +253,7 @@ impl Daemon {
             threads,
             registry: Registry::default(),
             scripts: Scripts::default(),
+            files: Files::default(),
             notifies: Notifies::default(),
             virtual_addresses,
             started: clock::now(),
@@ -280,6 +283,8 @@ impl Daemon {
             self.engine.clone(),
         ));
         if let Some(config) = self.first.take() {
+            let umask = config.globals.process.umask.unwrap_or(Manner::UMASK);
+            files::make(&config.files, 0o644 & !umask);
             self.adopt(config).await;
         }
         let witness = Witness::new(
@@ -484,7 +489,8 @@ impl Daemon {
         // Before the engine needs them: no instance shall begin with a fault for want of them.
         self.names.seek(peers, ANSWER).await;
         let keeper::Devices { names, table, .. } = self.make_devices(&config).await;
-        let mut adoption = self.registry.adopt(config, &names, &table);
+        let numbers = files::numbers(&config.files).await;
+        let mut adoption = self.registry.adopt(config, &names, &table, &numbers);
         self.devices.expect(adoption.changes.removed.clone());
         // The clock counts from the boot.
         let held_until = adoption
@@ -499,6 +505,7 @@ impl Daemon {
         self.engine
             .send(Command::Reload(Box::new(adoption.changes)));
         self.scripts.apply(adoption.scripts, &self.engine);
+        self.files.apply(adoption.files, &self.engine);
         self.known.send_replace(Arc::new(Known {
             config: self.registry.config().clone(),
             trackers: self.registry.tracker_names(),

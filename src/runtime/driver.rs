@@ -236,6 +236,9 @@ impl Driver {
                 Command::TrackResult { tracker, success } => {
                     self.handle(clock::now(), Event::TrackResult { tracker, success });
                 }
+                Command::TrackValue { tracker, value } => {
+                    self.handle(clock::now(), Event::TrackValue { tracker, value });
+                }
                 Command::PeerFound { name, addresses } => self.peer_found(name, addresses),
                 Command::LinkProved(interface) => self.link_proved(&interface),
                 Command::Reload(changes) => self.reload(*changes),

@@ -69,7 +69,10 @@ fn words(counts: &BTreeMap<Rejected, u64>) -> BTreeMap<String, u64> {
 
 fn instance(of: &InstanceLook, scene: &Scene<'_>) -> Instance {
     let (config, protocol) = (&of.config, &of.config.protocol);
-    let name = |id: TrackerId| scene.known.trackers.get(&id).cloned();
+    let name = |id: TrackerId| {
+        let (kind, name) = scene.known.trackers.get(&id)?;
+        Some(format!("{kind} {name}"))
+    };
     let (waits, faults): (Vec<_>, Vec<_>) = of.faults.iter().partition(|f| f.is_pending());
     let describe = |all: Vec<_>| {
         let each = all.into_iter();
@@ -152,10 +155,7 @@ fn priority(of: &InstanceLook, known: &Known) -> Priority {
 
 fn part(of: &router::Part, known: &Known) -> Part {
     let (kind, name) = match &of.of {
-        Tracked::Tracker(id) => (
-            "script",
-            known.trackers.get(id).cloned().unwrap_or_default(),
-        ),
+        Tracked::Tracker(id) => known.trackers.get(id).cloned().unwrap_or_default(),
         Tracked::Interface(name) => ("interface", name.to_string()),
     };
     Part {
@@ -164,6 +164,7 @@ fn part(of: &router::Part, known: &Known) -> Part {
         weight: of.weight.points,
         reverse: of.weight.reverse,
         up: of.up,
+        value: of.value,
         points: of.points(),
     }
 }
@@ -219,31 +220,36 @@ fn is_there(all: &[crate::sys::netlink::Address], placement: &Placement) -> bool
 
 /// Everything that an instance tracks, each once.
 fn trackers(scene: &Scene<'_>) -> Vec<Tracker> {
-    let mut scripts = BTreeMap::new();
+    let mut named = BTreeMap::new();
     let mut interfaces = BTreeMap::new();
     for part in scene.look.instances.iter().flat_map(|i| &i.parts) {
         match &part.of {
             Tracked::Tracker(id) => {
-                scripts.insert(*id, part.up);
+                named.insert(*id, (part.up, part.value));
             }
             Tracked::Interface(name) => {
                 interfaces.insert(name, part.up);
             }
         }
     }
-    let scripts = scripts.into_iter().map(|(id, up)| Tracker {
-        kind: "script".to_owned(),
-        name: scene.known.trackers.get(&id).cloned().unwrap_or_default(),
-        up,
-        last: scene.runs.get(&id).map(run),
+    let named = named.into_iter().filter_map(|(id, (up, value))| {
+        let (kind, name) = scene.known.trackers.get(&id)?;
+        Some(Tracker {
+            kind: (*kind).to_owned(),
+            name: name.clone(),
+            up,
+            value,
+            last: scene.runs.get(&id).map(run),
+        })
     });
     let interfaces = interfaces.into_iter().map(|(name, up)| Tracker {
         kind: "interface".to_owned(),
         name: name.to_string(),
         up,
+        value: None,
         last: None,
     });
-    scripts.chain(interfaces).collect()
+    named.chain(interfaces).collect()
 }
 
 fn run(of: &Run) -> status::Run {

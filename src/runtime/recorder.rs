@@ -97,7 +97,8 @@ fn create(path: &Path, end: &str) -> io::Result<BufWriter<File>> {
 fn sink(sender: SyncSender<Entry>) -> Sink {
     let mut sender = Some(sender);
     Box::new(move |entry| {
-        let Some(Err(error)) = sender.as_ref().map(|to| to.try_send(entry)) else {
+        let Some(to) = &sender else { return };
+        let Err(error) = to.try_send(entry) else {
             return;
         };
         if matches!(error, TrySendError::Full(_)) {

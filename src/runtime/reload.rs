@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::command::{Assignment, Changes, SyncedGroup};
+use super::files::Watched;
 use super::launch::Launch;
 use super::scripts::Scripts;
 use crate::config::diff::{self, Update};
@@ -22,6 +24,7 @@ pub(super) struct Registry {
     /// By position in `config.instances`.
     instances: Vec<InstanceId>,
     scripts: BTreeMap<String, (TrackerId, TrackScript)>,
+    files: BTreeMap<String, (TrackerId, PathBuf)>,
     groups: BTreeMap<String, GroupId>,
     next_instance: u32,
     next_tracker: u32,
@@ -35,6 +38,8 @@ pub(super) struct Adoption {
     pub changes: Changes,
     /// Scripts to run.
     pub scripts: BTreeMap<TrackerId, (TrackScript, Launch)>,
+    /// Files to watch.
+    pub files: BTreeMap<TrackerId, Watched>,
     /// Notify scripts.
     pub notifies: BTreeMap<InstanceId, Notify>,
     /// Notify scripts of sync groups.
@@ -54,19 +59,24 @@ impl Registry {
     }
 
     /// What trackers are called.
-    pub(super) fn tracker_names(&self) -> BTreeMap<TrackerId, String> {
+    pub(super) fn tracker_names(&self) -> BTreeMap<TrackerId, (&'static str, String)> {
         let scripts = self.scripts.iter();
-        scripts.map(|(name, (id, _))| (*id, name.clone())).collect()
+        let scripts = scripts.map(|(name, (id, _))| (*id, ("script", name.clone())));
+        let files = self.files.iter();
+        let files = files.map(|(name, (id, _))| (*id, ("file", name.clone())));
+        scripts.chain(files).collect()
     }
 
     /// Goes over to `new` and says what that means.
     ///
-    /// `devices` are those with virtual MAC addresses, `table` is the firewall's.
+    /// `devices` are those with virtual MAC addresses, `table` is the firewall's, `numbers` are
+    /// what the tracked files hold.
     pub(super) fn adopt(
         &mut self,
         new: Config,
         devices: &BTreeMap<Key, InterfaceName>,
         table: &Arc<str>,
+        numbers: &BTreeMap<PathBuf, i32>,
     ) -> Adoption {
         let mut changes = Changes {
             pacing: new.pacing.clone(),
@@ -74,6 +84,7 @@ impl Registry {
             ..Changes::default()
         };
         let scripts = self.adopt_scripts(&new, &mut changes);
+        let files = self.adopt_files(&new, numbers, &mut changes);
         let plan = diff::diff(&self.config, &new);
         let mut ids = vec![None; new.instances.len()];
         for (old, now) in plan.keep {
@@ -125,6 +136,7 @@ impl Registry {
         Adoption {
             changes,
             scripts,
+            files,
             notifies,
             group_notifies,
             virtual_addresses,
@@ -198,11 +210,49 @@ impl Registry {
         wanted
     }
 
+    /// A file of the same name and path is the same tracker.
+    fn adopt_files(
+        &mut self,
+        new: &Config,
+        numbers: &BTreeMap<PathBuf, i32>,
+        changes: &mut Changes,
+    ) -> BTreeMap<TrackerId, Watched> {
+        let mut before = std::mem::take(&mut self.files);
+        let mut wanted = BTreeMap::new();
+        let used = new.instances.iter().flat_map(|i| &i.track_files);
+        let used: BTreeSet<_> = used.map(|tracked| &tracked.name).collect();
+        for file in new.files.iter().filter(|f| used.contains(&f.name)) {
+            let value = numbers.get(&file.path).copied().unwrap_or(0);
+            let known = before.remove(&file.name);
+            let id = match known {
+                Some((id, path)) if path == file.path => id,
+                known => {
+                    changes.forgotten.extend(known.map(|(id, _)| id));
+                    self.next_tracker += 1;
+                    let id = TrackerId(self.next_tracker);
+                    changes.values.push((id, value));
+                    id
+                }
+            };
+            let (name, path) = (file.name.clone(), file.path.clone());
+            self.files.insert(name.clone(), (id, path.clone()));
+            wanted.insert(id, Watched { name, path, value });
+        }
+        let gone = before.into_values().map(|(id, _)| id);
+        changes.forgotten.extend(gone);
+        wanted
+    }
+
     fn tracking(&self, config: &Instance) -> Tracking {
         let script = |name: &String| self.scripts.get(name).map(|(id, _)| *id);
         let trackers = config.track_scripts.iter();
         let interfaces = config.track_interfaces.iter();
+        let file = |name: &String| self.files.get(name).map(|(id, _)| *id);
+        let files = config.track_files.iter();
         Tracking {
+            values: files
+                .filter_map(|t| Some((file(&t.name)?, t.weight)))
+                .collect(),
             trackers: trackers
                 .filter_map(|t| Some((script(&t.script)?, t.weight)))
                 .collect(),

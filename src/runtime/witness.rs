@@ -60,8 +60,8 @@ impl Runs {
 pub(super) struct Known {
     /// The configuration.
     pub config: Config,
-    /// What trackers are called.
-    pub trackers: BTreeMap<TrackerId, String>,
+    /// Kinds of trackers and what they are called.
+    pub trackers: BTreeMap<TrackerId, (&'static str, String)>,
 }
 
 /// Everything that a portrait is made from.

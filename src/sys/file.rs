@@ -17,17 +17,22 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     beside.push(format!(".{}", std::process::id()));
     // Gone already is what is wanted; anything else shows at the next step.
     let _ = fs::remove_file(&beside);
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&beside)?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| fs::rename(&beside, path))
+    let beside = Path::new(&beside);
+    create(beside, text, mode)
+        .and_then(|()| fs::rename(beside, path))
         .inspect_err(|_| {
-            let _ = fs::remove_file(&beside);
+            let _ = fs::remove_file(beside);
         })
+}
+
+/// Writes `text` to the new file `path` with `mode`.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if there is anything of that name, or the system's.
+pub fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

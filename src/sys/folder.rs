@@ -12,7 +12,7 @@ use tokio::net::unix::pipe::Receiver;
 /// Bytes of an event before the name: watch, mask, cookie and length of the name.
 const HEADER_LEN: usize = 16;
 /// Room for the longest event and then some.
-const BUFFER_LEN: usize = 4096;
+pub(super) const BUFFER_LEN: usize = 4096;
 
 /// Watches one folder. Files are watched by their names, so that they may come and go.
 #[derive(Debug)]
@@ -61,22 +61,36 @@ impl Folder {
 
 /// Whether one of these events is about the file `name`. One without a name says that some were
 /// lost, so that anything may have happened.
-fn concerns(mut events: &[u8], name: &OsStr) -> bool {
-    while let Some((header, rest)) = events.split_at_checked(HEADER_LEN) {
-        let length = header.get(12..).and_then(|bytes| bytes.try_into().ok());
-        let length = length.map_or(0, u32::from_ne_bytes);
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let Some((padded, next)) = rest.split_at_checked(length) else {
-            return true;
+fn concerns(events: &[u8], name: &OsStr) -> bool {
+    let mut names = parse(events).map(|event| event.name);
+    names.any(|found| found.is_empty() || found == name.as_bytes())
+}
+
+/// An event of inotify.
+pub(super) struct Event<'a> {
+    /// The kernel's number of the watch.
+    pub(super) watch: i32,
+    /// Name of the file; empty if it is about the folder itself, or if news were lost.
+    pub(super) name: &'a [u8],
+}
+
+/// The events in what was read from an inotify.
+pub(super) fn parse(mut events: &[u8]) -> impl Iterator<Item = Event<'_>> {
+    std::iter::from_fn(move || {
+        let (header, rest) = events.split_at_checked(HEADER_LEN)?;
+        let number = |at: usize| {
+            let bytes = header.get(at..at + 4)?;
+            bytes.try_into().ok().map(i32::from_ne_bytes)
         };
-        let end = padded.iter().position(|b| *b == 0).unwrap_or(padded.len());
-        let found = padded.get(..end).unwrap_or_default();
-        if found.is_empty() || found == name.as_bytes() {
-            return true;
-        }
+        let length = usize::try_from(number(12)?).unwrap_or(usize::MAX);
+        let (padded, next) = rest.split_at_checked(length).unwrap_or((&[], &[]));
         events = next;
-    }
-    false
+        let end = padded.iter().position(|b| *b == 0).unwrap_or(padded.len());
+        Some(Event {
+            watch: number(0)?,
+            name: padded.get(..end).unwrap_or_default(),
+        })
+    })
 }
 
 #[cfg(test)]

@@ -12,3 +12,4 @@ pub mod schedule;
 pub mod socket;
 pub mod sysctl;
 pub mod tap;
+pub mod trail;

@@ -10,7 +10,7 @@ use crate::types::Priority;
 /// negative ones while it is down; `reverse` swaps up and down, for 0 points too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Weight {
-    /// −253 to 253.
+    /// −253 to 253; −254 to 254 where a number is multiplied.
     pub points: i16,
     /// Down counts as up, and up as down.
     pub reverse: bool,
@@ -36,6 +36,21 @@ impl Weight {
     #[must_use]
     pub const fn is_good(self, up: bool) -> bool {
         up != self.reverse
+    }
+
+    /// What a tracker with a number adds to the priority; `None` is a fault.
+    ///
+    /// Without points every number but 0 is a fault, with `reverse` 0 alone is. Otherwise the
+    /// number times the points is added, less than −253 being a fault. keepalived: `track_file`.
+    #[must_use]
+    pub fn product(self, value: i32) -> Option<i32> {
+        if self.is_fault() {
+            return ((value == 0) != self.reverse).then_some(0);
+        }
+        let product = i64::from(value) * i64::from(self.points);
+        let product = if self.reverse { -product } else { product };
+        let product = i32::try_from(product.min(254)).ok();
+        product.filter(|product| *product >= -253)
     }
 
     /// What a tracker in state `up` adds to the priority.
@@ -90,6 +105,32 @@ mod tests {
             (reverse.contribution(true), reverse.contribution(false)),
             (0, 5)
         );
+    }
+
+    #[test]
+    fn a_number_is_multiplied_and_without_points_a_fault() {
+        let reverse = |points| Weight {
+            points,
+            reverse: true,
+        };
+        for (weight, value, expected) in [
+            (Weight::new(0), 0, Some(0)),
+            (Weight::new(0), 1, None),
+            (reverse(0), 0, None),
+            (reverse(0), -1, Some(0)),
+            (Weight::new(2), 126, Some(252)),
+            (Weight::new(2), 1000, Some(254)),
+            (Weight::new(2), -126, Some(-252)),
+            (Weight::new(2), -127, None),
+            (reverse(2), -5, Some(10)),
+            (reverse(2), 127, None),
+            (Weight::new(254), -1, None),
+            (Weight::new(-253), 1, Some(-253)),
+            (Weight::new(-254), i32::MIN, Some(254)),
+            (Weight::new(254), i32::MIN, None),
+        ] {
+            assert_eq!(weight.product(value), expected, "{weight:?} {value}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::types::{InstanceId, Instant, InterfaceName};
 pub struct Tracking {
     /// Scripts and other trackers with results.
     pub trackers: BTreeMap<TrackerId, Weight>,
+    /// Trackers with numbers: files.
+    pub values: BTreeMap<TrackerId, Weight>,
     /// Interfaces.
     pub interfaces: BTreeMap<InterfaceName, Weight>,
 }
@@ -24,15 +26,19 @@ pub struct Part {
     pub of: Tracked,
     /// Its weight there.
     pub weight: Weight,
-    /// Whether it is up; `None` before its first result.
+    /// Whether it is up; `None` before its first result, or if it has a number.
     pub up: Option<bool>,
+    /// The number of a tracker that has one.
+    pub value: Option<i32>,
 }
 
 impl Part {
     /// What it adds to the priority.
     #[must_use]
     pub fn points(&self) -> i32 {
-        self.up.map_or(0, |up| self.weight.contribution(up))
+        let result = self.up.map_or(0, |up| self.weight.contribution(up));
+        let number = self.value.and_then(|value| self.weight.product(value));
+        number.unwrap_or(result)
     }
 }
 
@@ -59,6 +65,13 @@ pub enum Event {
         /// Whether it succeeded.
         success: bool,
     },
+    /// A tracker has a number. It counts as 0 until the first such event.
+    TrackValue {
+        /// Which one.
+        tracker: TrackerId,
+        /// The number.
+        value: i32,
+    },
     /// An interface is up, or down, or gone. Interfaces count as down until the first such event.
     Link {
         /// Which one.
@@ -83,6 +96,7 @@ struct Slot {
 pub struct Router {
     slots: BTreeMap<InstanceId, Slot>,
     trackers: BTreeMap<TrackerId, RiseFall>,
+    values: BTreeMap<TrackerId, i32>,
     links: BTreeMap<InterfaceName, bool>,
     timers: BTreeSet<(Instant, InstanceId)>,
     groups: BTreeMap<GroupId, Group>,
@@ -112,12 +126,19 @@ impl Router {
     /// Forgets a tracker that no instance tracks any more.
     pub fn remove_tracker(&mut self, id: TrackerId) {
         self.trackers.remove(&id);
+        self.values.remove(&id);
     }
 
     /// Whether a tracker is up; `None` before its first result, or if there is none.
     #[must_use]
     pub fn tracker_up(&self, id: TrackerId) -> Option<bool> {
         self.trackers.get(&id).and_then(RiseFall::up)
+    }
+
+    /// The number of a tracker; 0 if it has none.
+    #[must_use]
+    pub fn value(&self, id: TrackerId) -> i32 {
+        self.values.get(&id).copied().unwrap_or(0)
     }
 
     /// Adds an instance in Initialize, or replaces one; it begins with [`Input::Startup`].
@@ -221,6 +242,11 @@ impl Router {
                     .and_then(|t| t.record(success));
                 if changed.is_some() {
                     self.reassess_all(now, effects, |t| t.trackers.contains_key(&tracker));
+                }
+            }
+            Event::TrackValue { tracker, value } => {
+                if self.values.insert(tracker, value) != Some(value) {
+                    self.reassess_all(now, effects, |t| t.values.contains_key(&tracker));
                 }
             }
             Event::Link { interface, up } => {
@@ -435,14 +461,22 @@ impl Router {
             of: Tracked::Tracker(*id),
             weight: *weight,
             up: self.tracker_up(*id),
+            value: None,
+        });
+        let values = slot.tracking.values.iter().map(|(id, weight)| Part {
+            of: Tracked::Tracker(*id),
+            weight: *weight,
+            up: None,
+            value: Some(self.value(*id)),
         });
         let interfaces = slot.tracking.interfaces.iter();
         let interfaces = interfaces.map(|(name, weight)| Part {
             of: Tracked::Interface(name.clone()),
             weight: *weight,
             up: Some(self.links.get(name).copied().unwrap_or(false)),
+            value: None,
         });
-        trackers.chain(interfaces)
+        trackers.chain(values).chain(interfaces)
     }
 
     fn tracked_faults(&self, id: InstanceId) -> BTreeSet<Fault> {
@@ -455,12 +489,15 @@ impl Router {
             .interfaces
             .iter()
             .filter(|(_, w)| w.is_fault());
+        let values = slot.tracking.values.iter();
+        let values = values.filter(|(id, weight)| weight.product(self.value(**id)).is_none());
         trackers
             .filter_map(|(id, weight)| match self.tracker_up(*id) {
                 None => Some(Fault::TrackerPending(*id)),
                 Some(up) if weight.is_good(up) => None,
                 Some(_) => Some(Fault::Tracker(*id)),
             })
+            .chain(values.map(|(id, _)| Fault::Tracker(*id)))
             .chain(interfaces.filter_map(|(name, weight)| {
                 let up = self.links.get(name).copied().unwrap_or(false);
                 (!weight.is_good(up)).then(|| Fault::TrackedInterface(name.clone()))
@@ -488,7 +525,7 @@ mod tests {
         router.set_tracker(SCRIPT, RiseFall::new(1, 1, false));
         let tracking = Tracking {
             trackers: [(SCRIPT, Weight::new(weight))].into(),
-            interfaces: BTreeMap::new(),
+            ..Tracking::default()
         };
         router.add(
             at(0),
@@ -541,6 +578,35 @@ mod tests {
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(102));
         assert_eq!(result(&mut router, 20, false), []);
         assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(100));
+    }
+
+    #[test]
+    fn a_number_changes_the_priority_until_it_is_a_fault() {
+        let mut router = Router::new();
+        let tracking = Tracking {
+            values: [(SCRIPT, Weight::new(-10))].into(),
+            ..Tracking::default()
+        };
+        let number = |value| Event::TrackValue {
+            tracker: SCRIPT,
+            value,
+        };
+        router.handle(at(0), number(3), &mut Vec::new());
+        let config = InstanceConfig::new(Vrid::new(51).unwrap());
+        router.add(at(0), ID, config, tracking);
+        assert_eq!(router.instance(ID).unwrap().priority(), Priority::new(70));
+        router.handle(at(0), Event::Instance(ID, Input::Startup), &mut Vec::new());
+        let mut told = |value| {
+            let mut effects = Vec::new();
+            router.handle(at(1), number(value), &mut effects);
+            let told = [Transition::Fault, Transition::Backup].into_iter();
+            let mut told = told.filter(|t| effects.contains(&(ID, Effect::Notify(*t))));
+            let priority = router.instance(ID).unwrap().priority();
+            (priority.get(), told.next())
+        };
+        assert_eq!(told(-2), (120, None));
+        assert_eq!(told(26), (100, Some(Transition::Fault)));
+        assert_eq!(told(0), (100, Some(Transition::Backup)));
     }
 
     #[test]
@@ -612,8 +678,8 @@ mod tests {
         ]
         .into();
         let tracking = Tracking {
-            trackers: BTreeMap::new(),
             interfaces,
+            ..Tracking::default()
         };
         router.add(
             at(0),

@@ -161,6 +161,7 @@ impl Node {
         Tracking {
             trackers: [(SCRIPT, Weight::new(self.plan.weight))].into(),
             interfaces: link.into_iter().collect(),
+            ..Tracking::default()
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) fn page(seen: &Status, coloured: bool) -> String {
     }
     page.groups(seen);
     page.scripts(seen);
+    page.files(seen);
     page.strangers(seen);
     page.text
 }
@@ -99,6 +100,17 @@ impl Page {
             let word = self.painted(state, colour_of(state));
             let _ = writeln!(self.text, "\ngroup {}  {word}", clean(&group.name));
             self.row("members", &group.members.join(", "), None);
+        }
+    }
+
+    fn files(&mut self, seen: &Status) {
+        let numbers = seen.trackers.iter();
+        let numbers: Vec<_> = numbers.filter_map(|t| Some((&t.name, t.value?))).collect();
+        if !numbers.is_empty() {
+            self.text += "\nfiles\n";
+        }
+        for (name, number) in numbers {
+            self.row(&clean(name), &number.to_string(), None);
         }
     }
 
@@ -216,7 +228,7 @@ fn sum(priority: &Priority) -> String {
     }
     let plain = priority.parts.iter().filter(|p| p.weight == 0);
     let plain: Vec<_> = plain
-        .map(|p| format!("{} {} {}", p.kind, p.name, word(p.up)))
+        .map(|p| format!("{} {} {}", p.kind, p.name, found_of(p)))
         .collect();
     if !plain.is_empty() {
         let _ = write!(text, "; needs {}", plain.join(", "));
@@ -231,8 +243,16 @@ fn summand(part: &Part) -> String {
         part.points.abs(),
         part.kind,
         part.name,
-        word(part.up)
+        found_of(part)
     )
+}
+
+/// What was found last: a number, or a state.
+fn found_of(part: &Part) -> String {
+    match part.value {
+        Some(value) => value.to_string(),
+        None => word(part.up).to_owned(),
+    }
 }
 
 const fn word(up: Option<bool>) -> &'static str {
@@ -384,6 +404,7 @@ mod tests {
             weight,
             reverse: false,
             up,
+            value: None,
             points,
         };
         let priority = |effective, total, parts| Priority {

@@ -35,9 +35,9 @@ pub(super) const TRACK_PROCESS: &[Keyword] = &[
 /// `track_file` and `vrrp_track_file`.
 #[rustfmt::skip]
 pub(super) const TRACK_FILE: &[Keyword] = &[
-    row("file", Words("PATH"), "", Inactive("file trackers"), "file to read"),
-    row("weight", Integer { unit: Count, min: -254, max: 254 }, "1", Inactive("file trackers"), "factor for the content"),
-    row("init_file", Optional("[INT] [overwrite]"), "no; value 0", Inactive("file trackers"), "create the file at start with the value"),
+    row("file", Words("PATH"), "", Works, "file to read"),
+    row("weight", Integer { unit: Count, min: -254, max: 254 }, "1", Works, "factor for the content"),
+    row("init_file", Optional("[INT] [overwrite]"), "no; value 0", Works, "create the file at start with the value"),
 ];
 
 /// `bfd_instance`.

@@ -10,7 +10,7 @@ use super::globals::Garp;
 use super::instance::{AuthType, Draft};
 use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
-use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::model::{Authentication, Instance, TrackFile, Transport};
 use crate::config::source::Span;
 use crate::types::{Family, Interval, Priority, Version, Vrid};
 use crate::vrrp::instance::{Announcement, HANDOVER_OVERLAP, InstanceConfig};
@@ -109,6 +109,7 @@ impl Lowering {
             track_source: draft.track_source,
             skip_address_check: draft.defaults.skip_address_check,
             track_scripts: draft.track_scripts.into_iter().map(|t| t.0).collect(),
+            track_files: draft.track_files.into_iter().map(|t| t.0).collect(),
             track_interfaces: draft.track_interfaces.into_iter().map(|t| t.0).collect(),
             notify: draft.notify,
         });
@@ -689,6 +690,23 @@ impl Lowering {
             }
         }
         if owner {
+            let files = std::mem::take(&mut draft.track_files);
+            for (mut tracked, span) in files {
+                let usual = tracked.weight == TrackFile::WEIGHT;
+                if !tracked.weight.is_fault() && !usual {
+                    self.weight_of_owner(draft, span);
+                    continue;
+                }
+                if usual {
+                    let message = format!(
+                        "`{}` owns its addresses (255): every number but 0 in `{}` counts as a fault",
+                        draft.name, tracked.name
+                    );
+                    self.warn(425, Class::General, message, span);
+                    tracked.weight.points = 0;
+                }
+                draft.track_files.push((tracked, span));
+            }
             let scripts = std::mem::take(&mut draft.track_scripts);
             for (tracked, span) in scripts {
                 if tracked.weight.points == 0 {

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Lowering;
 use super::instance::Draft;
 use crate::config::diagnostic::Class;
-use crate::config::model::{Notify, SyncGroup, TrackedInterface, TrackedScript};
+use crate::config::model::{
+    Notify, SyncGroup, TrackFile, Tracked, TrackedInterface, TrackedScript,
+};
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
 use crate::types::Priority;
@@ -21,6 +23,7 @@ pub(super) struct GroupDraft {
     members: Vec<(String, Span)>,
     track_scripts: Vec<(TrackedScript, Span)>,
     track_interfaces: Vec<(TrackedInterface, Span)>,
+    track_files: Vec<(Tracked, Span)>,
     /// `sync_group_tracking_weight`: members may track with weights.
     weights: bool,
     notify: Notify,
@@ -46,6 +49,7 @@ impl Lowering {
             members: Vec::new(),
             track_scripts: Vec::new(),
             track_interfaces: Vec::new(),
+            track_files: Vec::new(),
             weights: false,
             notify: Notify::default(),
         };
@@ -72,7 +76,8 @@ impl Lowering {
             "track_interface" => {
                 self.tracked_interfaces(&group.name, &mut group.track_interfaces, statement);
             }
-            "track_file" | "track_process" | "track_bfd" => {
+            "track_file" => self.tracked_files(&group.name, &mut group.track_files, statement),
+            "track_process" | "track_bfd" => {
                 self.other_trackers(&group.name, statement);
             }
             "sync_group_tracking_weight" => group.weights = true,
@@ -175,6 +180,14 @@ impl Lowering {
                     draft.track_scripts.push((tracked, *span));
                 }
             }
+            for (tracked, span) in &group.track_files {
+                let known = draft.track_files.iter();
+                if !known.map(|t| &t.0.name).any(|f| *f == tracked.name) {
+                    let mut tracked = tracked.clone();
+                    tracked.weight = weight(tracked.weight);
+                    draft.track_files.push((tracked, *span));
+                }
+            }
             for (tracked, span) in &group.track_interfaces {
                 let known = draft.track_interfaces.iter().map(|t| &t.0.interface);
                 let own = draft
@@ -203,6 +216,23 @@ impl Lowering {
             let script = &tracked.script;
             let message = format!("the weight of `{script}` {needs}: the script is not tracked");
             self.warn(428, Class::General, message, span);
+        }
+        let files = std::mem::take(&mut draft.track_files);
+        for (mut tracked, span) in files {
+            let usual = tracked.weight == TrackFile::WEIGHT;
+            if !tracked.weight.is_fault() {
+                let what = match usual {
+                    true => "every number but 0 counts as a fault",
+                    false => "the file is not tracked",
+                };
+                let message = format!("the weight of `{}` {needs}: {what}", tracked.name);
+                self.warn(428, Class::General, message, span);
+                tracked.weight.points = 0;
+                if !usual {
+                    continue;
+                }
+            }
+            draft.track_files.push((tracked, span));
         }
         let owner = is_owner(draft);
         let interfaces = std::mem::take(&mut draft.track_interfaces);

@@ -12,7 +12,7 @@ use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::Unit;
 use crate::config::lex::Token;
 use crate::config::model::{
-    Command, Ipvlan, Notify, OldChecksum, Peer, TrackedInterface, TrackedScript,
+    Command, Ipvlan, Notify, OldChecksum, Peer, Tracked, TrackedInterface, TrackedScript,
 };
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
@@ -63,6 +63,7 @@ pub(super) struct Draft {
     pub(super) ignore_own_interface: bool,
     pub(super) track_scripts: Vec<(TrackedScript, Span)>,
     pub(super) track_interfaces: Vec<(TrackedInterface, Span)>,
+    pub(super) track_files: Vec<(Tracked, Span)>,
     pub(super) notify: Notify,
     pub(super) strict: bool,
     pub(super) accept: Option<bool>,
@@ -112,6 +113,7 @@ impl Draft {
             ignore_own_interface: false,
             track_scripts: Vec::new(),
             track_interfaces: Vec::new(),
+            track_files: Vec::new(),
             notify: Notify::default(),
             strict: defaults.strict,
             accept: None,
@@ -220,8 +222,11 @@ impl Lowering {
             "track_interface" => {
                 self.tracked_interfaces(&draft.name, &mut draft.track_interfaces, statement);
             }
-            "track_file" | "track_process" | "track_bfd" => {
-                self.other_trackers(&draft.name, statement)
+            "track_file" => {
+                self.tracked_files(&draft.name, &mut draft.track_files, statement);
+            }
+            "track_process" | "track_bfd" => {
+                self.other_trackers(&draft.name, statement);
             }
             "dont_track_primary" => draft.ignore_own_interface = true,
             "accept" => draft.accept = Some(true),

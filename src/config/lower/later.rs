@@ -10,7 +10,6 @@ impl Lowering {
     /// Trackers and sessions that lack what they are about.
     pub(super) fn incomplete(&mut self, statement: &Statement) {
         let needs: &[&str] = match statement.keyword.arguments.block() {
-            Some(Block::TrackFile) => &["file"],
             Some(Block::TrackProcess) => &["process"],
             Some(Block::Bfd) => &["neighbor_ip", "neighbour_ip"],
             _ => return,

@@ -1,13 +1,38 @@
 //! Entries of `track_script`, `track_interface` and their like.
 
+use std::collections::BTreeMap;
+
 use super::{InterfaceUse, Lowering};
 use crate::config::diagnostic::{Class, Code, Diagnostic, Severity};
 use crate::config::keyword::{Unit, did_you_mean};
 use crate::config::lex::Token;
-use crate::config::model::{TrackedInterface, TrackedScript};
+use crate::config::model::{Tracked, TrackedInterface, TrackedScript};
 use crate::config::parse::{Body, Entry, Statement};
 use crate::config::source::Span;
 use crate::vrrp::election::Weight;
+
+/// A kind of tracker that is defined in a block of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Script,
+    File,
+}
+
+impl Kind {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::File => "file",
+        }
+    }
+
+    const fn block(self) -> &'static str {
+        match self {
+            Self::Script => "vrrp_script",
+            Self::File => "track_file",
+        }
+    }
+}
 
 impl Lowering {
     /// The scripts that `by`, an instance or a sync group, tracks.
@@ -17,9 +42,43 @@ impl Lowering {
         list: &mut Vec<(TrackedScript, Span)>,
         statement: &Statement,
     ) {
+        let known: Vec<_> = list.iter().map(|t| t.0.script.clone()).collect();
+        let tracked = self.tracked(Kind::Script, by, known, statement);
+        list.extend(tracked.into_iter().map(|(tracked, span)| {
+            let Tracked { name, weight } = tracked;
+            (
+                TrackedScript {
+                    script: name,
+                    weight,
+                },
+                span,
+            )
+        }));
+    }
+
+    /// The files that `by`, an instance or a sync group, tracks.
+    pub(super) fn tracked_files(
+        &mut self,
+        by: &str,
+        list: &mut Vec<(Tracked, Span)>,
+        statement: &Statement,
+    ) {
+        let known = list.iter().map(|t| t.0.name.clone()).collect();
+        list.extend(self.tracked(Kind::File, by, known, statement));
+    }
+
+    /// Entries that name a tracker, without those that are `known`.
+    fn tracked(
+        &mut self,
+        kind: Kind,
+        by: &str,
+        mut known: Vec<String>,
+        statement: &Statement,
+    ) -> Vec<(Tracked, Span)> {
         let Body::Entries(entries) = &statement.body else {
-            return;
+            return Vec::new();
         };
+        let mut list = Vec::new();
         for entry in entries {
             let Some(first) = entry.words.first() else {
                 continue;
@@ -27,48 +86,48 @@ impl Lowering {
             self.out
                 .provenance
                 .insert(by, first.text.clone(), entry.span);
-            let Some(default) = self.script_weight(&first.text) else {
-                self.script_not_found(by, entry);
+            let Some(default) = self.weights(kind).get(&first.text).copied() else {
+                self.tracker_not_found(kind, by, entry);
                 continue;
             };
-            let Some(weight) = self.weight(entry, default) else {
+            let Some(weight) = self.weight(entry, default, kind == Kind::File) else {
                 continue;
             };
-            if list.iter().any(|t| t.0.script == first.text) {
-                let message = format!("the script `{}` is tracked twice", first.text);
+            let name = first.text.clone();
+            if known.contains(&name) {
+                let message = format!("the {} `{name}` is tracked twice", kind.noun());
                 self.warn(404, Class::General, message, entry.span);
                 continue;
             }
-            let tracked = TrackedScript {
-                script: first.text.clone(),
-                weight,
-            };
-            list.push((tracked, entry.span));
+            known.push(name.clone());
+            list.push((Tracked { name, weight }, entry.span));
+        }
+        list
+    }
+
+    const fn weights(&self, kind: Kind) -> &BTreeMap<String, Weight> {
+        match kind {
+            Kind::Script => &self.script_weights,
+            Kind::File => &self.file_weights,
         }
     }
 
-    fn script_weight(&self, name: &str) -> Option<Weight> {
-        self.script_weights.get(name).copied()
-    }
-
-    fn script_not_found(&mut self, by: &str, entry: &Entry) {
+    fn tracker_not_found(&mut self, kind: Kind, by: &str, entry: &Entry) {
         let Some(first) = entry.words.first() else {
             return;
         };
-        let names = self.out.config.scripts.iter().map(|s| s.name.as_str());
+        let names = self.weights(kind).keys().map(String::as_str);
         let help = match did_you_mean(&first.text, names) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => "a `vrrp_script` must stand before what tracks it".to_owned(),
+            None => format!("a `{}` must stand before what tracks it", kind.block()),
         };
+        let (noun, name) = (kind.noun(), &first.text);
         self.push(
             Diagnostic::new(
                 Severity::Warning,
                 Code(403),
                 Class::General,
-                format!(
-                    "`{by}` tracks the script `{}`, which is not defined",
-                    first.text
-                ),
+                format!("`{by}` tracks the {noun} `{name}`, which is not defined"),
             )
             .label(first.span, "ignored")
             .help(help),
@@ -89,7 +148,7 @@ impl Lowering {
             let Some(interface) = self.interface_name(entry.words.first()) else {
                 continue;
             };
-            let Some(weight) = self.weight(entry, Weight::default()) else {
+            let Some(weight) = self.weight(entry, Weight::default(), false) else {
                 continue;
             };
             self.out
@@ -129,7 +188,9 @@ impl Lowering {
     }
 
     /// `weight N [reverse]` after the first word; nothing if the entry is to be ignored.
-    fn weight(&mut self, entry: &Entry, default: Weight) -> Option<Weight> {
+    ///
+    /// The weight of a file is a factor, and 254 not the same as 253.
+    fn weight(&mut self, entry: &Entry, default: Weight, factor: bool) -> Option<Weight> {
         let mut weight = default;
         let mut words = entry.words.iter().skip(1);
         while let Some(word) = words.next() {
@@ -151,7 +212,7 @@ impl Lowering {
                 self.warn(202, Class::General, message, word.span);
                 return None;
             };
-            weight.points = self.points(number)?;
+            weight.points = self.points(number, factor)?;
             if let Some(next) = words.next() {
                 weight.reverse = self.reverse(Some(next), default.reverse);
             }
@@ -159,8 +220,11 @@ impl Lowering {
         Some(weight)
     }
 
-    fn points(&mut self, token: &Token) -> Option<i16> {
+    fn points(&mut self, token: &Token, factor: bool) -> Option<i16> {
         let points = self.integer_in(token, "weight", Unit::Count, -254, 254)?;
+        if factor {
+            return i16::try_from(points).ok();
+        }
         let kept = points.clamp(-253, 253);
         if kept != points {
             let message = format!("weight {points} counts as {kept}");

@@ -35,6 +35,7 @@ pub(super) fn node(priority: u8) -> Instance {
         skip_address_check: false,
         require_link_local: false,
         track_scripts: Vec::new(),
+        track_files: Vec::new(),
         track_interfaces: Vec::new(),
         notify: Notify::default(),
     }

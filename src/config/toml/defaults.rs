@@ -45,6 +45,7 @@ impl Instance {
             multicast: self.multicast.clone().filter(|_| !destination),
             track: Track {
                 scripts: open_list(&self.track.scripts, &own.track.scripts),
+                files: open_list(&self.track.files, &own.track.files),
                 interfaces: open_list(&self.track.interfaces, &own.track.interfaces),
                 own_interface: open(&self.track.own_interface, &own.track.own_interface),
                 source_address: open(&self.track.source_address, &own.track.source_address),

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::config::model::{
-    AntiReplay, Authentication, Config, Firewall, Globals, Hmac, HmacMode, Instance, Notify,
-    OldChecksum, Pacing, PacingGroup, Peer, SyncGroup, TrackScript, Transport, VirtualMac,
+    AntiReplay, Authentication, Config, Firewall, Globals, Hmac, HmacMode, InitFile, Instance,
+    Notify, OldChecksum, Pacing, PacingGroup, Peer, SyncGroup, TrackFile, TrackScript, Tracked,
+    Transport, VirtualMac,
 };
 use crate::types::{Family, Interval, Priority, Version};
 use crate::vrrp::election::Weight;
@@ -29,6 +30,9 @@ pub fn emit(config: &Config) -> String {
     for script in &config.scripts {
         text.script(script);
     }
+    for file in &config.files {
+        text.track_file(file);
+    }
     for instance in &config.instances {
         text.instance(instance);
     }
@@ -41,8 +45,10 @@ pub fn emit(config: &Config) -> String {
 #[derive(Default)]
 pub(super) struct Text {
     out: String,
-    /// Weight and name of each script.
+    /// Name and weight of each script.
     scripts: Vec<(String, Weight)>,
+    /// Name and weight of each file.
+    files: Vec<(String, Weight)>,
 }
 
 impl Text {
@@ -175,6 +181,24 @@ impl Text {
         self.unless("start_down", *init_fail, &false);
     }
 
+    fn track_file(&mut self, file: &TrackFile) {
+        let TrackFile {
+            name,
+            path,
+            weight,
+            init,
+        } = file;
+        self.files.push((name.clone(), *weight));
+        self.header("track_file", Some(name));
+        self.line("file", quote(&path.to_string_lossy()));
+        self.unless("weight", weight.points, &TrackFile::WEIGHT.points);
+        self.unless("reverse", weight.reverse, &false);
+        if let Some(InitFile { value, overwrite }) = init {
+            self.line("initial", value);
+            self.unless("overwrite", *overwrite, &false);
+        }
+    }
+
     fn instance(&mut self, instance: &Instance) {
         let Instance {
             name,
@@ -195,6 +219,7 @@ impl Text {
             track_source,
             skip_address_check,
             track_scripts,
+            track_files,
             track_interfaces,
             notify,
         } = instance;
@@ -236,6 +261,9 @@ impl Text {
             };
             let scripts = roll(track_scripts, one);
             self.line("track.scripts", scripts);
+        }
+        if !track_files.is_empty() {
+            self.line("track.files", by_name(track_files, &self.files));
         }
         if !track_interfaces.is_empty() {
             let interfaces = roll(track_interfaces, |t| {
@@ -508,4 +536,13 @@ impl Text {
         self.line("members", list(members, |name| quote(name)));
         self.notify(notify);
     }
+}
+
+/// Trackers by name; `usual` has the weight that each has anyway.
+fn by_name(list: &[Tracked], usual: &[(String, Weight)]) -> String {
+    roll(list, |t| {
+        let usual = usual.iter().find(|(name, _)| *name == t.name);
+        let usual = usual.map(|(_, weight)| *weight).unwrap_or_default();
+        tracked("name", &t.name, t.weight, usual)
+    })
 }

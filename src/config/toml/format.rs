@@ -26,6 +26,8 @@ pub(super) struct Document {
     pub(super) pacing: Pacing,
     /// Scripts that say whether a service is well, by name.
     pub(super) script: Named<Script>,
+    /// Files that hold a number, by name.
+    pub(super) track_file: Named<TrackFile>,
     /// Options for every instance that does not write them itself.
     pub(super) defaults: Option<At<Defaults>>,
     /// Virtual routers, by name.
@@ -131,6 +133,25 @@ pub(super) struct Script {
     pub(super) fall: Option<At<Number>>,
     /// Down until `rise` successes; default false.
     pub(super) start_down: Option<At<bool>>,
+}
+
+/// A file that holds a number. A file without one, or none at all, counts as 0.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TrackFile {
+    /// Path of the file. It need not exist.
+    pub(super) file: Option<At<String>>,
+    /// The number times the weight is added to the priority; less than -253 takes the instance
+    /// out of service. With 0 every number but 0 does. Default 1.
+    #[schemars(range(min = -254, max = 254))]
+    pub(super) weight: Option<At<Number>>,
+    /// The number counts with the other sign; default false.
+    pub(super) reverse: Option<At<bool>>,
+    /// Make the file when the daemon starts, with this number in it. Default: it is not made.
+    #[schemars(range(min = -2_147_483_648_i64, max = 2_147_483_647))]
+    pub(super) initial: Option<At<Number>>,
+    /// Overwrite a file that is there with the initial number; default false.
+    pub(super) overwrite: Option<At<bool>>,
 }
 
 /// A virtual router: the addresses that move, and how they are elected.
@@ -394,6 +415,8 @@ pub(super) struct Multicast {
 pub(super) struct Track {
     /// Scripts by name.
     pub(super) scripts: Vec<At<TextOr<TrackedScript>>>,
+    /// Files by the names of their `[track_file]`.
+    pub(super) files: Vec<At<TextOr<Tracked>>>,
     /// Interfaces by name.
     pub(super) interfaces: Vec<At<TextOr<TrackedInterface>>>,
     /// The state of the instance's own interface counts; default true.
@@ -408,6 +431,8 @@ pub(super) struct Track {
 pub(super) struct GroupTrack {
     /// Scripts by name.
     pub(super) scripts: Vec<At<TextOr<TrackedScript>>>,
+    /// Files by the names of their `[track_file]`.
+    pub(super) files: Vec<At<TextOr<Tracked>>>,
     /// Interfaces by name.
     pub(super) interfaces: Vec<At<TextOr<TrackedInterface>>>,
 }
@@ -422,6 +447,19 @@ pub(super) struct TrackedScript {
     #[schemars(range(min = -253, max = 253))]
     pub(super) weight: Option<At<Number>>,
     /// As `reverse` of a script; default: that of the script.
+    pub(super) reverse: Option<At<bool>>,
+}
+
+/// A tracker with the weight it has here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tracked {
+    /// Name of the tracker.
+    pub(super) name: At<String>,
+    /// Default: that of the tracker.
+    #[schemars(range(min = -254, max = 254))]
+    pub(super) weight: Option<At<Number>>,
+    /// Default: that of the tracker.
     pub(super) reverse: Option<At<bool>>,
 }
 

@@ -26,7 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use format::Document;
 use read::{error, read, span};
 use translate::{Translated, Translator};
-use value::OneOrMore;
+use value::{At, Number, OneOrMore};
+use writer::Weights;
 
 use super::diagnostic::{Class, Code, Diagnostic, Severity};
 use super::expand::Trace;
@@ -145,11 +146,19 @@ fn translate(path: &str, options: &Options, reader: &dyn Reader) -> Translation 
         documents: Vec::new(),
     };
     loading.main(path);
-    let scripts = loading.documents.iter().flat_map(|(_, d)| &d.script.0);
-    let weights = scripts.filter_map(|(name, s)| Some((name.value.clone(), s.weight.as_ref()?.0)));
+    let mut weights = Weights::default();
+    for (_, document) in &loading.documents {
+        let number = |weight: &Option<At<Number>>, usual| weight.as_ref().map_or(usual, |w| w.0);
+        let scripts = document.script.0.iter();
+        let scripts = scripts.map(|(name, s)| (name.value.clone(), number(&s.weight, 0)));
+        weights.scripts.extend(scripts);
+        let files = document.track_file.0.iter();
+        let files = files.map(|(name, f)| (name.value.clone(), number(&f.weight, 1)));
+        weights.files.extend(files);
+    }
     let main = loading.documents.first();
     let mut translator = Translator {
-        weights: weights.collect(),
+        weights,
         defaults: main.and_then(|(file, document)| Some((document.defaults()?, *file))),
         options,
         reader,

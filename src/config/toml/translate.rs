@@ -4,7 +4,7 @@
 
 use super::format::{
     Auth, Checksum, Document, Group, Hmac, Instance, Ipvlan, IpvlanMode, PacingGroup, Script,
-    VirtualMac,
+    TrackFile, VirtualMac,
 };
 use super::read::{error, span};
 use super::value::{At, SecretIn, SwitchOr, TextOr};
@@ -44,6 +44,9 @@ impl Translator<'_> {
         }
         for (name, table) in &document.script.0 {
             to.scripts.extend(script(name, table, file));
+        }
+        for (name, table) in &document.track_file.0 {
+            to.scripts.extend(track_file(name, table, file));
         }
         for (name, table) in &document.instance.0 {
             to.instances.extend(self.instance(name, table, file));
@@ -132,7 +135,8 @@ impl Translator<'_> {
         to.alone("promote_secondaries", promote, true);
         self.auth(instance.auth.as_ref(), to);
         let track = &instance.track;
-        to.track_scripts(&track.scripts, &self.weights);
+        to.track_scripts(&track.scripts, &self.weights.scripts);
+        to.tracked("track_file", &track.files, &self.weights.files);
         to.track_interfaces(&track.interfaces);
         to.alone("dont_track_primary", track.own_interface.as_ref(), false);
         to.alone("track_src_ip", track.source_address.as_ref(), true);
@@ -277,17 +281,25 @@ fn script(name: &At<String>, script: &Script, file: FileId) -> Option<Statement>
     to.user("user", script.user.as_ref());
     to.time("interval", script.interval.as_ref());
     to.time("timeout", script.timeout.as_ref());
-    let place = script.weight.as_ref().map(|w| to.at(w));
-    if let Some(at) = place.or_else(|| script.reverse.as_ref().map(|r| to.at(r))) {
-        let weight = script.weight.as_ref().map_or(0, |w| w.0);
-        let mut words = vec![(weight.to_string(), at)];
-        words.extend(to.reverse(script.reverse.as_ref()));
-        to.push("weight", at, words, Body::None);
-    }
+    to.weight(script.weight.as_ref(), script.reverse.as_ref(), 0);
     to.value("rise", script.rise.as_ref());
     to.value("fall", script.fall.as_ref());
     to.alone("init_fail", script.start_down.as_ref(), true);
     block("vrrp_script", name, to)
+}
+
+fn track_file(name: &At<String>, table: &TrackFile, file: FileId) -> Option<Statement> {
+    let mut to = Writer::new(Block::TrackFile, file);
+    to.value("file", table.file.as_ref());
+    to.weight(table.weight.as_ref(), table.reverse.as_ref(), 1);
+    if let Some(initial) = &table.initial {
+        let at = to.at(initial);
+        let mut words = vec![(initial.0.to_string(), at)];
+        let overwrite = table.overwrite.as_ref().filter(|o| o.value);
+        words.extend(overwrite.map(|o| ("overwrite".to_owned(), to.at(o))));
+        to.push("init_file", at, words, Body::None);
+    }
+    block("track_file", name, to)
 }
 
 fn group(name: &At<String>, group: &Group, weights: &Weights, file: FileId) -> Option<Statement> {
@@ -296,7 +308,8 @@ fn group(name: &At<String>, group: &Group, weights: &Weights, file: FileId) -> O
     to.entries("group", members);
     let at = span(file, &name.place);
     to.push("sync_group_tracking_weight", at, Vec::new(), Body::None);
-    to.track_scripts(&group.track.scripts, weights);
+    to.track_scripts(&group.track.scripts, &weights.scripts);
+    to.tracked("track_file", &group.track.files, &weights.files);
     to.track_interfaces(&group.track.interfaces);
     to.notify(group.notify.as_ref(), Writer::group_notify);
     block("vrrp_sync_group", name, to)

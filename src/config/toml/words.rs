@@ -34,6 +34,9 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("mcast_src_ip", "multicast.source"),
     ("mcast_dst_ip", "multicast.group"),
     ("track_script", "track.scripts"),
+    ("track_file", "track.files"),
+    ("vrrp_track_file", "track_file"),
+    ("init_file", "initial"),
     ("track_interface", "track.interfaces"),
     ("dont_track_primary", "track.own_interface = false"),
     ("notify_master", "notify.active"),
@@ -139,9 +142,10 @@ const HELP: &[(u16, &str)] = &[
 const REFUSED: [u16; 6] = [403, 404, 407, 409, 410, 415];
 
 /// What keepalived does about a mistake, and what it is.
-const FIRM: [(&str, &str); 2] = [
+const FIRM: [(&str, &str); 3] = [
     ("is cut after 8 characters", "has more than 8 characters"),
     ("has no `script` and is dropped", "has no `command`"),
+    ("has no `file` and is dropped", "has no `file`"),
 ];
 
 /// The key for a keyword of keepalived.

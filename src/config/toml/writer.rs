@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::format::{
-    Address, GroupNotify, Notify, NotifyOr, OldChecksum, Peer, TrackedInterface, TrackedScript,
-    Unicast,
+    Address, GroupNotify, Notify, NotifyOr, OldChecksum, Peer, Tracked, TrackedInterface,
+    TrackedScript, Unicast,
 };
 use super::read::span;
-use super::value::{At, OneOrMore, Program, TextOr, Time};
+use super::value::{At, Number, OneOrMore, Program, TextOr, Time};
 use crate::config::keyword::Block;
 use crate::config::lex::{Line, Token, TokenKind};
 use crate::config::lower;
@@ -17,8 +17,12 @@ use crate::config::source::{FileId, Span};
 /// Where a word of a statement is written, and the word.
 pub(super) type Word = (String, Span);
 
-/// Weight of each script by its name.
-pub(super) type Weights = BTreeMap<String, i64>;
+/// Weights of trackers by their names, where they are not 0.
+#[derive(Default)]
+pub(super) struct Weights {
+    pub(super) scripts: BTreeMap<String, i64>,
+    pub(super) files: BTreeMap<String, i64>,
+}
 
 /// The statements of one block.
 pub(super) struct Writer {
@@ -180,29 +184,70 @@ impl Writer {
         }
     }
 
+    /// `weight N [reverse]` of a tracker whose weight is `usual` when none is given.
+    pub(super) fn weight(
+        &mut self,
+        weight: Option<&At<Number>>,
+        reverse: Option<&At<bool>>,
+        usual: i64,
+    ) {
+        let place = weight.map(|w| self.at(w));
+        if let Some(at) = place.or_else(|| reverse.map(|r| self.at(r))) {
+            let mut words = vec![(weight.map_or(usual, |w| w.0).to_string(), at)];
+            words.extend(self.reverse(reverse));
+            self.push("weight", at, words, Body::None);
+        }
+    }
+
     pub(super) fn track_scripts(
         &mut self,
         tracked: &[At<TextOr<TrackedScript>>],
-        weights: &Weights,
+        usual: &BTreeMap<String, i64>,
     ) {
-        let tracked = tracked.iter().map(|script| match &script.value {
+        let entries = tracked.iter().map(|script| match &script.value {
             TextOr::Text(name) => vec![(name.clone(), self.at(script))],
             TextOr::Table(table) => {
-                let usual = weights.get(&table.script.value).copied().unwrap_or(0);
-                let weight = table.weight.as_ref().map_or(usual, |w| w.0);
-                let at = table.weight.as_ref().map(|w| self.at(w));
-                let mut words = vec![self.word(&table.script)];
-                if at.is_some() || table.reverse.is_some() {
-                    let at = at.unwrap_or_else(|| self.at(script));
-                    words.push(("weight".to_owned(), at));
-                    words.push((weight.to_string(), at));
-                }
-                words.extend(self.reverse(table.reverse.as_ref()));
-                words
+                let options = (table.weight.as_ref(), table.reverse.as_ref());
+                self.with_weight(&table.script, options, usual)
             }
         });
-        let tracked = tracked.collect();
-        self.entries("track_script", tracked);
+        let entries = entries.collect();
+        self.entries("track_script", entries);
+    }
+
+    /// Entries of `keyword`; `usual` has the weight of each tracker by its name.
+    pub(super) fn tracked(
+        &mut self,
+        keyword: &str,
+        tracked: &[At<TextOr<Tracked>>],
+        usual: &BTreeMap<String, i64>,
+    ) {
+        let entries = tracked.iter().map(|tracker| match &tracker.value {
+            TextOr::Text(name) => vec![(name.clone(), self.at(tracker))],
+            TextOr::Table(table) => {
+                let options = (table.weight.as_ref(), table.reverse.as_ref());
+                self.with_weight(&table.name, options, usual)
+            }
+        });
+        let entries = entries.collect();
+        self.entries(keyword, entries);
+    }
+
+    fn with_weight(
+        &self,
+        name: &At<String>,
+        (weight, reverse): (Option<&At<Number>>, Option<&At<bool>>),
+        usual: &BTreeMap<String, i64>,
+    ) -> Vec<Word> {
+        let mut words = vec![self.word(name)];
+        if weight.is_some() || reverse.is_some() {
+            let at = weight.map_or_else(|| self.at(name), |w| self.at(w));
+            let usual = usual.get(&name.value).copied().unwrap_or(0);
+            words.push(("weight".to_owned(), at));
+            words.push((weight.map_or(usual, |w| w.0).to_string(), at));
+        }
+        words.extend(self.reverse(reverse));
+        words
     }
 
     pub(super) fn track_interfaces(&mut self, tracked: &[At<TextOr<TrackedInterface>>]) {

@@ -22,6 +22,9 @@ impl Driver {
         for (id, rise, fall) in changes.counts {
             self.change(Call::SetTrackerCounts(id, rise, fall));
         }
+        for (tracker, value) in changes.values {
+            self.handle(clock::now(), Event::TrackValue { tracker, value });
+        }
         self.held_until = changes.held_until;
         self.log_strangers = changes.log_strangers;
         self.named_strangers.clear();

@@ -59,6 +59,10 @@ enum Told {
         tracker: u32,
         success: bool,
     },
+    TrackValue {
+        tracker: u32,
+        value: i32,
+    },
     Link {
         interface: String,
         up: bool,
@@ -199,6 +203,10 @@ impl From<&Event> for Told {
                 tracker: tracker.0,
                 success: *success,
             },
+            Event::TrackValue { tracker, value } => Self::TrackValue {
+                tracker: tracker.0,
+                value: *value,
+            },
             Event::Link { interface, up } => Self::Link {
                 interface: interface.as_str().to_owned(),
                 up: *up,
@@ -297,6 +305,10 @@ impl Told {
             Self::TrackResult { tracker, success } => Call::Handle(Event::TrackResult {
                 tracker: TrackerId(tracker),
                 success,
+            }),
+            Self::TrackValue { tracker, value } => Call::Handle(Event::TrackValue {
+                tracker: TrackerId(tracker),
+                value,
             }),
             Self::Link {
                 interface: name,

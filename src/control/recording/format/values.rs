@@ -209,6 +209,8 @@ impl From<Announce> for Announcement {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tracking {
     trackers: Vec<Tracked<u32>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<Tracked<u32>>,
     interfaces: Vec<Tracked<String>>,
 }
 
@@ -242,13 +244,16 @@ impl From<&router::Tracking> for Tracking {
     fn from(tracking: &router::Tracking) -> Self {
         let router::Tracking {
             trackers,
+            values,
             interfaces,
         } = tracking;
+        let values = values.iter().map(|(id, w)| Tracked::new(id.0, *w));
         let trackers = trackers.iter().map(|(id, w)| Tracked::new(id.0, *w));
         let name = |name: &InterfaceName| name.as_str().to_owned();
         let interfaces = interfaces.iter().map(|(n, w)| Tracked::new(name(n), *w));
         Self {
             trackers: trackers.collect(),
+            values: values.collect(),
             interfaces: interfaces.collect(),
         }
     }
@@ -256,14 +261,14 @@ impl From<&router::Tracking> for Tracking {
 
 impl Tracking {
     pub(super) fn into_core(self) -> Result<router::Tracking, OutOfRange> {
-        let trackers = self
-            .trackers
-            .iter()
-            .map(|t| (TrackerId(t.what), t.weight()));
+        let tracked = |t: &Tracked<u32>| (TrackerId(t.what), t.weight());
+        let trackers = self.trackers.iter().map(tracked);
+        let values = self.values.iter().map(tracked);
         let interfaces = self.interfaces.iter();
         let interfaces = interfaces.map(|t| Ok((interface(&t.what)?, t.weight())));
         Ok(router::Tracking {
             trackers: trackers.collect(),
+            values: values.collect(),
             interfaces: interfaces.collect::<Result<_, _>>()?,
         })
     }
