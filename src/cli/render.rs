@@ -127,10 +127,15 @@ impl<'a> Printer<'a> {
             let range = range.start - window.start..range.end - window.start;
             kind.span(range).label((!text.is_empty()).then_some(*text))
         });
-        let before = masked.text().get(..window.start)?;
+        // A mask is on the line of its secret.
+        let spans = labels.iter().map(|label| label.span);
+        let first = spans
+            .filter(|span| span.file == id)
+            .min_by_key(|span| span.start)?;
+        let (line, _) = self.sources.position(first);
         Some(
             Snippet::source(masked.text().get(window.clone())?)
-                .line_start(before.matches('\n').count() + 1)
+                .line_start(line)
                 .path(file.name.as_str())
                 .annotations(annotations),
         )
