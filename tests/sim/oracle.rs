@@ -212,12 +212,14 @@ impl Oracle {
         let was = watch.priority;
         let priority = node.expected_priority(id, self.script.up);
         watch.priority = Some(priority);
-        let replaced = matches!(call, Call::Handle(Event::Deadline))
-            && was_replaced(config, watch.advertised_at, now);
+        let late = was_replaced(config, watch.advertised_at, now);
+        let successor = late && advert.is_some_and(|a| a.priority != Priority::RELEASE);
+        let replaced = late && matches!(call, Call::Handle(Event::Deadline)) || successor;
         self.notices(watch, own(), after, instance, node, id)?;
         self.adverts(watch, now, own(), before, after, priority, config)?;
-        let outranked = advert
-            .is_some_and(|a| outranks((a.priority, a.source), (priority, Some(node.address))));
+        let outranked = successor
+            || advert
+                .is_some_and(|a| outranks((a.priority, a.source), (priority, Some(node.address))));
         // An owner gives way to another owner of lower address too; its group steps back unheard.
         let yielded = config.priority == Priority::OWNER && advert.is_some();
         self.addresses(

@@ -70,6 +70,10 @@ impl Instance {
             {
                 self.argue(now, advert, effects);
             }
+            // Packets come before late timers: this one is from who took over meanwhile.
+            State::Active { adver_at } if adver_at <= now && self.was_replaced(now) => {
+                self.follow(now, advert, effects);
+            }
             State::Active { .. } => self.answer_lower_priority(now, effects),
         }
     }
@@ -112,6 +116,10 @@ impl Instance {
         if self.config.answer_higher_priority {
             effects.push(Effect::SendAdvert(self.priority()));
         }
+        self.follow(now, advert, effects);
+    }
+
+    fn follow(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
         self.active_router = Some((advert.source, advert.priority));
         self.heard_at = Some(now);
         let backup = self.backup(now, self.interval_of(advert));

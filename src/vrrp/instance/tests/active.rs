@@ -294,6 +294,25 @@ fn a_late_timer_sends_an_active_router_back_if_a_peer_would_have_taken_over() {
 }
 
 #[test]
+fn who_took_over_while_a_timer_was_late_is_heard_before_the_timer() {
+    let late = |late_timer_priority, millis: u64| {
+        let mut bench = Bench::active(InstanceConfig {
+            late_timer_priority,
+            preempt_mode: false,
+            answer_higher_priority: true,
+            ..config(Version::V2, 128)
+        });
+        bench.feed(3500 + millis, advert(100, "10.0.0.1"))
+    };
+    let backup = [Effect::Notify(Transition::Backup)];
+    let priority = Some(Priority::new(128));
+    assert_eq!(late(priority, 3501), backup);
+    let answered = Effect::SendAdvert(Priority::new(128));
+    assert_eq!(late(priority, 3499).first(), Some(&answered));
+    assert_eq!(late(None, 60_000).first(), Some(&answered));
+}
+
+#[test]
 fn addresses_elsewhere_are_announced_while_active_and_only_then() {
     let announcement = Announcement {
         delay: None,
