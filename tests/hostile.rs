@@ -13,13 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Folder, Instance, SOON, VIP, has, host, lab, no_errors, stays, target, vipd, wait_for,
+    Folder, Instance, SOON, VIP, has, host, lab, no_errors, raw_socket, stays, target, vipd,
+    wait_for,
 };
 use vipd::lab::{Captured, EchoServer, Host, Lab, Prober, Process};
-use vipd::sys::socket::{AdvertSocket, Listen};
-use vipd::types::{InterfaceName, Interval, Priority, Secret, Version, Vrid};
+use vipd::types::{Interval, Priority, Secret, Version, Vrid};
 use vipd::wire::auth::hmac::TRAILER_LEN;
-use vipd::wire::ip::{GROUP_V4, Protocol, emit_v4};
+use vipd::wire::ip::{GROUP_V4, emit_v4};
 use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
 const PORT: u16 = 7000;
@@ -392,12 +392,6 @@ fn forged(kind: &Authentication) -> Vec<Vec<u8>> {
         packets.push(emit_v4(source, GROUP_V4, 255, 1, &unknown));
     }
     packets
-}
-
-fn raw_socket() -> AdvertSocket {
-    let eth0 = InterfaceName::new("eth0").unwrap();
-    let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4.into()), Protocol::Vrrp).unwrap()
 }
 
 /// Sends `packets` over and over; says how many left.

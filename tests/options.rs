@@ -12,14 +12,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Instance, SOON, VIP, has, host, lab, no_errors, stays, vipd, wait_for};
+use common::{
+    Folder, Instance, SOON, VIP, has, host, lab, no_errors, raw_socket, stays, vipd, wait_for,
+};
 use vipd::config::model::{Config, Gaps, Globals, Transport};
 use vipd::config::source::Memory;
 use vipd::config::{Options, load};
 use vipd::lab::{Captured, Lab};
-use vipd::sys::socket::{AdvertSocket, Listen};
 use vipd::types::{InterfaceName, Interval, Priority, Version, VirtualAddress, Vrid};
-use vipd::wire::ip::{GROUP_V4, Protocol, emit_v4};
+use vipd::wire::ip::{GROUP_V4, emit_v4};
 use vipd::wire::vrrp::{Authentication, ChecksumForm, Outgoing, emit};
 
 const NODE: &str = "192.168.1.1";
@@ -162,12 +163,8 @@ fn send(vrid: u8, priority: u8) {
         source: CLIENT.into(),
         destination: GROUP_V4.into(),
     });
-    let eth0 = InterfaceName::new("eth0").unwrap();
-    let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-    let group = Listen::Group(GROUP_V4.into());
-    let socket = AdvertSocket::open(&eth0, index, group, Protocol::Vrrp).unwrap();
     let packet = emit_v4(CLIENT, GROUP_V4, 255, 1, &message);
-    socket.send(GROUP_V4.into(), &packet).unwrap();
+    raw_socket().send(GROUP_V4.into(), &packet).unwrap();
 }
 
 #[test]
@@ -399,6 +396,48 @@ fn options_reach_the_protocol() {
             source: None
         }
     );
+}
+
+#[test]
+fn what_is_set_for_all_holds_where_an_instance_says_nothing_else() {
+    let protocol = |globals: &str, more: &str| {
+        let text = format!("global_defs {{\n{globals}\n}}\n{}", instance(1, more));
+        config(&text).instances.remove(0).protocol
+    };
+    let global = "vrrp_higher_prio_send_advert\nvrrp_lower_prio_no_advert\n\
+                  vrrp_down_timer_adverts 7\nvrrp_garp_lower_prio_repeat 3\n\
+                  vrrp_garp_lower_prio_delay 2";
+    let all = protocol(global, "");
+    assert!(all.answer_higher_priority && !all.answer_lower_priority);
+    assert_eq!(all.down_timer_adverts, 7);
+    let announced = &all.announcement;
+    assert_eq!(announced.lower_priority_repeat, 3);
+    let delay = Some(Duration::from_secs(2));
+    assert_eq!(announced.lower_priority_delay, delay);
+    let own = "higher_prio_send_advert no\nlower_prio_no_advert no\ndown_timer_adverts 5\n\
+               garp_lower_prio_repeat 1\ngarp_lower_prio_delay 9";
+    let one = protocol(global, own);
+    assert_eq!(one, protocol("", own));
+    assert!(!one.answer_higher_priority && one.answer_lower_priority);
+
+    let listed = instance(1, "");
+    let list = "virtual_ipaddress {\n        10.9.0.1\n    }";
+    let none = config(&listed.replace(list, "no_virtual_ipaddress"));
+    assert!(none.instances[0].addresses.is_empty());
+    // Old names are obeyed, and named.
+    for (old, new) in [
+        ("vmac_garp_intvl all 30", "garp_extra_if all 30"),
+        (
+            "nopreempt\nthread_timer_expired 120",
+            "nopreempt\ntimer_expired_backup 120",
+        ),
+    ] {
+        let reader = Memory::default().with("main", instance(1, old));
+        let loaded = load("main", &Options::default(), &reader);
+        let codes: Vec<u16> = loaded.diagnostics.iter().map(|d| d.code.0).collect();
+        assert_eq!(codes, [402], "{old}");
+        assert_eq!(loaded.config.instances, config(&instance(1, new)).instances);
+    }
 }
 
 #[test]

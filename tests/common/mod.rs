@@ -21,6 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 use vipd::lab::{self, Host, Lab, Process};
+use vipd::sys::socket::{AdvertSocket, Listen};
+use vipd::types::InterfaceName;
+use vipd::wire::ip::{GROUP_V4, Protocol};
 
 pub const VIP: &str = "192.168.1.100";
 pub const VIP6: &str = "fd00::100";
@@ -178,6 +181,13 @@ pub fn host(lab: &Lab, name: &str, address: &str) -> Host {
     let host = lab.host(name).unwrap();
     host.add_address(address).unwrap();
     host
+}
+
+/// A socket on this namespace's `eth0` for adverts of one's own making.
+pub fn raw_socket() -> AdvertSocket {
+    let eth0 = InterfaceName::new("eth0").unwrap();
+    let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+    AdvertSocket::open(&eth0, index, Listen::Group(GROUP_V4.into()), Protocol::Vrrp).unwrap()
 }
 
 pub fn target(port: u16) -> SocketAddr {

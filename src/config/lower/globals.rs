@@ -338,6 +338,7 @@ impl Lowering {
             "global_tracking" => "sync_group_tracking_weight",
             "vmac_garp_intvl" => "garp_extra_if",
             "nb_get_retry" => "retry",
+            "thread_timer_expired" => "timer_expired_backup",
             "vrrp_vmac_garp_intvl" => "vrrp_garp_extra_if",
             _ => return,
         };
@@ -351,6 +352,7 @@ impl Lowering {
             | "global_tracking"
             | "vrrp_rlimit_rtime"
             | "checker_rlimit_rtime"
+            | "thread_timer_expired"
             | "bfd_rlimit_rtime" => Class::Deprecated,
             _ => Class::Silent,
         };

@@ -291,6 +291,7 @@ impl Lowering {
                 }
             }
             "timer_expired_backup" | "thread_timer_expired" => {
+                self.deprecated(statement);
                 let number = statement.arguments.first();
                 let given = number.map(|n| self.integer_in(n, name, Unit::Count, 1, 254));
                 let priority = given
