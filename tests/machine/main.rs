@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod boot;
 mod ipvlan;
 mod vrf;
 

@@ -38,6 +38,19 @@ fn a_device_comes_with_the_daemon_and_goes_with_it() {
 }
 
 #[test]
+fn a_device_is_called_as_the_file_says() {
+    let Some(one) = One::new() else { return };
+    let before = settings(&one.node);
+    let globals = "global_defs {\nvmac_prefix front\n}\n".to_owned();
+    let mut daemon = one.start(&(globals + &text(100, "")));
+    wait_for("the address is on the device", SOON, || {
+        has_on(&one.node, "front.51", VIP)
+    });
+    assert_eq!(macvlans(&one.node), ["front.51"]);
+    one.ends_without_trace(&mut daemon, &before);
+}
+
+#[test]
 fn the_reverse_path_filter_of_all_moves_to_each_and_back() {
     let Some(one) = One::new() else { return };
     let set = |key: &str, value| one.node.namespace().set_sysctl(key, value).unwrap();
