@@ -176,6 +176,8 @@ pub struct Instance {
     active_router: Option<(IpAddr, Priority)>,
     /// When an advert of an Active Router came last, also one that released the addresses.
     heard_at: Option<Instant>,
+    /// It became Active without having heard anybody lately: another may be so as well.
+    alone: bool,
     told: Option<Transition>,
     /// Set while it is in a sync group, which then decides when it becomes Active.
     ties: Option<Ties>,
@@ -222,6 +224,7 @@ impl Instance {
             preempt_at: None,
             active_router: None,
             heard_at: None,
+            alone: false,
             told: None,
             ties: None,
             wants_active: false,

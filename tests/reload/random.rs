@@ -310,9 +310,10 @@ fn only_that_is_touched(edit: &Edit, reply: &Value, before: &Pair, after: &Pair)
     }
 }
 
-/// From the second sample on memory does not grow by more than two buffers' worth.
+/// In the second half memory does not grow by more than two buffers' worth: until then every kind
+/// of object has been made once.
 fn flat(memory: &[[u64; NODES]]) {
-    let settled = &memory[memory.len() / 3];
+    let settled = &memory[memory.len() / 2];
     let last = memory.last().unwrap();
     for node in 0..NODES {
         let grown = last[node].saturating_sub(settled[node]);

@@ -113,7 +113,12 @@ impl Instance {
     }
 
     pub(super) fn give_way(&mut self, now: Instant, advert: &Advert, effects: &mut Vec<Effect>) {
-        if self.config.answer_higher_priority {
+        // After a split the winner does not know of us, and that neighbours were taught wrong. A
+        // virtual MAC address moves back with its next advert, and owners have argued before.
+        let moves_mac = self.config.handover_overlap.is_zero();
+        let owner = self.config.priority == Priority::OWNER;
+        let split = self.alone && !moves_mac && !owner;
+        if self.config.answer_higher_priority || split {
             effects.push(Effect::SendAdvert(self.priority()));
         }
         self.follow(now, advert, effects);

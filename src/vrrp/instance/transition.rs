@@ -57,7 +57,8 @@ impl Instance {
         self.send_advert(now, effects);
         effects.push(Effect::InstallAddresses);
         self.announce_as_new(now, effects);
-        if from_backup && self.heard_lately(now) {
+        self.alone = !self.heard_lately(now);
+        if from_backup && !self.alone {
             self.announcements
                 .push((now + REANNOUNCE_AFTER_HANDOVER, 1));
         }

@@ -31,11 +31,11 @@ fn an_active_router_gives_way_to_a_higher_priority_or_address() {
     for (priority, source) in [(101, "10.0.0.1"), (255, "10.0.0.1"), (100, "10.0.0.3")] {
         let mut bench = Bench::active(config(Version::V2, 100));
         let effects = bench.feed(4000, advert(priority, source));
-        assert_eq!(
-            effects,
-            [Effect::Notify(Transition::Backup)],
-            "{priority} {source}"
-        );
+        let expected = [
+            Effect::SendAdvert(Priority::DEFAULT),
+            Effect::Notify(Transition::Backup),
+        ];
+        assert_eq!(effects, expected, "{priority} {source}");
         assert!(bench.instance.holds_addresses(), "the peer needs a moment");
         let (when, effects) = bench.expire();
         assert_eq!((when, effects), (4020, vec![Effect::RemoveAddresses]));
@@ -57,6 +57,33 @@ fn an_active_router_answers_what_does_not_outrank_it() {
     }
 }
 
+/// One that is alone may be so because of a split: its winner would not know that neighbours were
+/// taught wrong. After an ordinary handover nothing is to be mended.
+#[test]
+fn who_took_over_from_silence_lets_the_winner_know() {
+    let said = |config: InstanceConfig, heard: Option<u8>| {
+        let mut bench = Bench::backup(config);
+        if let Some(priority) = heard {
+            bench.feed(3000, advert(priority, "10.0.0.1"));
+        }
+        let (now, _) = bench.expire();
+        assert!(matches!(bench.instance.state(), State::Active { .. }));
+        let effects = bench.feed(now + 5000, advert(200, "10.0.0.1"));
+        assert!(effects.contains(&Effect::Notify(Transition::Backup)));
+        effects.contains(&Effect::SendAdvert(Priority::DEFAULT))
+    };
+    let own = config(Version::V2, 100);
+    assert!(said(own.clone(), None));
+    assert!(!said(own.clone(), Some(0)), "its peer was told to end");
+    assert!(!said(own.clone(), Some(50)), "its peer was outranked");
+    assert!(said(own.clone(), Some(150)), "its peer is gone");
+    let virtual_mac = InstanceConfig {
+        handover_overlap: Duration::ZERO,
+        ..own
+    };
+    assert!(!said(virtual_mac, None));
+}
+
 #[test]
 fn preempt_mode_plays_no_part_in_active() {
     for preempt_mode in [true, false] {
@@ -65,7 +92,7 @@ fn preempt_mode_plays_no_part_in_active() {
             ..config(Version::V2, 100)
         };
         let effects = Bench::active(config.clone()).feed(4000, advert(101, "10.0.0.1"));
-        assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+        assert_eq!(effects.last(), Some(&Effect::Notify(Transition::Backup)));
         let effects = Bench::active(config).feed(4000, advert(99, "10.0.0.1"));
         assert_eq!(
             effects.first(),

@@ -66,7 +66,7 @@ fn an_active_router_of_both_versions_elects_against_either() {
     for version in [Version::V2, Version::V3] {
         let mut bench = Bench::active(both(100, 100));
         let effects = bench.feed(9000, heard(version, 101, PEER, 100));
-        assert_eq!(effects, [Effect::Notify(Transition::Backup)]);
+        assert_eq!(effects.last(), Some(&Effect::Notify(Transition::Backup)));
         let mut bench = Bench::active(both(100, 100));
         let effects = bench.feed(9000, heard(version, 99, PEER, 100));
         let answer = Effect::SendAdvert(Priority::DEFAULT);
