@@ -161,10 +161,14 @@ fn a_flood_of_lower_priority_adverts_is_answered_but_not_multiplied() {
     let adverts = adverts.count();
     let announced = frames.iter().filter(|frame| frame.announced().is_some());
     let announced = announced.count();
-    println!("{adverts} adverts and {announced} announcements in {FLOOD:?}");
+    // A busy machine needs longer for the flood.
+    let times = || frames.iter().map(|frame| frame.at_nanos);
+    let took = Duration::from_nanos(times().max().unwrap() - times().min().unwrap());
+    println!("{adverts} adverts and {announced} announcements in {took:?}");
     // At 0.1 s: four answers in each interval, and an announcement of 5 each half interval.
-    assert!((30..=150).contains(&adverts), "{adverts} adverts");
-    assert!(announced < 500, "{announced} announcements");
+    let intervals = usize::try_from(took.as_millis()).unwrap() / 100;
+    assert!((30..=5 * intervals).contains(&adverts), "{adverts} adverts");
+    assert!(announced < 16 * intervals, "{announced} announcements");
     assert!(longest_gap(&frames) < Duration::from_millis(130));
 }
 
